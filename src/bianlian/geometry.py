@@ -1,0 +1,104 @@
+"""Pure numpy geometry: similarity fits, affine chains, boxes. Points are (N, 2) float64 (x, y); matrices (2, 3) float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bianlian.errors import InputError
+from bianlian.types import Matrix, Points
+
+
+def umeyama(from_points: ArrayLike, to_points: ArrayLike) -> Matrix:
+    """Fit the similarity (rotation, uniform scale, shift; never a reflection) that takes one point set to another.
+
+    from_points, to_points: (N, 2), N >= 2 -> ``to_from`` (2, 3), least squares in the space of ``to_points``.
+    Raises InputError on other shapes, on numbers that are not finite, or when all points coincide.
+    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
+    """
+    p, q = np.asarray(from_points, np.float64), np.asarray(to_points, np.float64)
+    if p.shape != q.shape or p.ndim != 2 or p.shape[1] != 2 or len(p) < 2:
+        raise InputError(f"umeyama wants two (N, 2) point sets of equal length, N >= 2, got {p.shape} and {q.shape}")
+    if not (np.isfinite(p).all() and np.isfinite(q).all()):
+        raise InputError("umeyama wants finite points, got NaN or infinity")
+    mean_p, mean_q = p.mean(0), q.mean(0)
+    cp, cq = p - mean_p, q - mean_q
+    variance = (cp**2).sum() / len(p)
+    if variance < 1e-12:
+        raise InputError("umeyama wants points that do not all coincide")
+    u, d, vt = np.linalg.svd(cq.T @ cp / len(p))
+    sign = np.ones(2)
+    if np.linalg.det(u) * np.linalg.det(vt) < 0:
+        sign[1] = -1
+    rotation = u @ np.diag(sign) @ vt
+    scale = float((d * sign).sum() / variance)
+    linear = scale * rotation
+    return np.concatenate([linear, (mean_q - linear @ mean_p)[:, None]], axis=1)
+
+
+def apply(to_from: Matrix, points: ArrayLike) -> Points:
+    """Map points (N, 2) through ``to_from`` (2, 3) -> (N, 2)."""
+    p = np.asarray(points, np.float64)
+    return p @ to_from[:, :2].T + to_from[:, 2]
+
+
+def compose(c_from_b: Matrix, b_from_a: Matrix) -> Matrix:
+    """Chain two affine maps -> ``c_from_a`` (2, 3)."""
+    linear = c_from_b[:, :2] @ b_from_a[:, :2]
+    shift = c_from_b[:, :2] @ b_from_a[:, 2] + c_from_b[:, 2]
+    return np.concatenate([linear, shift[:, None]], axis=1)
+
+
+def invert(to_from: Matrix) -> Matrix:
+    """Invert an affine map -> ``from_to`` (2, 3). Raises InputError when it is singular."""
+    linear = to_from[:, :2]
+    if abs(np.linalg.det(linear)) < 1e-12:
+        raise InputError("cannot invert an affine map of zero area")
+    back = np.linalg.inv(linear)
+    return np.concatenate([back, (-back @ to_from[:, 2])[:, None]], axis=1)
+
+
+def scaling(factor: float) -> Matrix:
+    """Resize map between picture sizes with pixel centres on integers: x' = factor * (x + 0.5) - 0.5 -> (2, 3)."""
+    shift = 0.5 * factor - 0.5
+    return np.array([[factor, 0.0, shift], [0.0, factor, shift]])
+
+
+def scale_of(to_from: Matrix) -> float:
+    """Uniform scale of a similarity: length in ``to`` of a unit vector of ``from``."""
+    return float(np.sqrt(abs(np.linalg.det(to_from[:, :2]))))
+
+
+def box_of(points: ArrayLike) -> NDArray[np.float64]:
+    """Smallest box (x1, y1, x2, y2) around points (N, 2)."""
+    p = np.asarray(points, np.float64)
+    return np.concatenate([p.min(0), p.max(0)])
+
+
+def iou(a: ArrayLike, b: ArrayLike) -> float:
+    """Intersection over union of two boxes (x1, y1, x2, y2), in [0, 1]."""
+    p, q = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    w, h = np.minimum(p[2:], q[2:]) - np.maximum(p[:2], q[:2])
+    if w <= 0 or h <= 0:
+        return 0.0
+    inter = w * h
+    return float(inter / ((p[2] - p[0]) * (p[3] - p[1]) + (q[2] - q[0]) * (q[3] - q[1]) - inter))
+
+
+def nms(boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> list[int]:
+    """Greedy non-maximum suppression. boxes (N, 4), scores (N,) -> indices kept, best first; overlap above threshold drops."""
+    kept: list[int] = []
+    for i in np.argsort(-scores, kind="stable"):
+        if all(iou(boxes[i], boxes[k]) <= threshold for k in kept):
+            kept.append(int(i))
+    return kept
+
+
+def inside_share(box: ArrayLike, width: int, height: int) -> float:
+    """Share of a box's area that lies in a picture of ``width`` x ``height`` pixels, in [0, 1]."""
+    x1, y1, x2, y2 = np.asarray(box, np.float64)
+    w = min(x2, width - 0.5) - max(x1, -0.5)
+    h = min(y2, height - 0.5) - max(y1, -0.5)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / ((x2 - x1) * (y2 - y1)))
