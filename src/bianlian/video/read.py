@@ -1,0 +1,181 @@
+"""Any video, picture or folder of pictures -> Frames, one at a time, with the times of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from bianlian.errors import ConfigError, VideoError
+from bianlian.types import Frame
+from bianlian.video.color import orientation_of, to_rgb
+from bianlian.video.container import cut_short, open_video, picture_stream
+from bianlian.video.pictures import is_picture, list_pictures, read_picture
+
+Tell = Callable[[str], None]
+_GIVE_UP = 100
+
+
+def frames(
+    path: Path,
+    *,
+    every: int = 1,
+    start: Fraction | None = None,
+    stop: Fraction | None = None,
+    damaged: Tell | None = None,
+) -> Iterator[Frame]:
+    """Read frames as RGB, upright, streaming; pts and time base are those of the file.
+
+    every: yield frames whose index is a multiple. start, stop: seconds, start <= time < stop (videos only). damaged: gets one
+    line for all that had to be skipped, guessed or rescaled. Frame.index counts every decoded frame from 0, also with ``every``
+    and ``start``; in a folder it is the place in natural order, broken pictures counted. Pictures of a folder keep their sizes.
+    Raises ConfigError for ``every`` below 1; VideoError for an input that yields no frame at all.
+    """
+    if every < 1:
+        raise ConfigError(f"every must be 1 or more, got {every}")
+    tell = damaged or _ignore
+    if path.is_dir():
+        return _folder(path, every, tell)
+    if is_picture(path):
+        return iter([Frame(read_picture(path), 0)])
+    return _video(path, every, start, stop, tell)
+
+
+def _ignore(line: str) -> None:
+    del line
+
+
+def _folder(path: Path, every: int, tell: Tell) -> Iterator[Frame]:
+    pictures = list_pictures(path)
+    broken = 0
+    for index, picture in enumerate(pictures):
+        if index % every:
+            continue
+        try:
+            image = read_picture(picture)
+        except VideoError as error:
+            broken += 1
+            tell(f"{error}; skipped")
+            continue
+        yield Frame(image, index)
+    if broken and broken == len(range(0, len(pictures), every)):
+        raise VideoError(f"wanted a folder of pictures, none of the {broken} read from {path} is sound: replace them")
+
+
+def _video(path: Path, every: int, start: Fraction | None, stop: Fraction | None, tell: Tell) -> Iterator[Frame]:
+    with open_video(path) as container:
+        stream = picture_stream(container, path)
+        # Frame threads gain little here (measured) and make damaged files decode differently from run to run.
+        stream.thread_type = "SLICE"
+        time_base = stream.time_base or Fraction(1, 1000)
+        scaler, clock, sizes = VideoReformatter(), _Clock(stream, time_base, tell), _Sizes(tell)
+        index = -1
+        for index, picture in enumerate(_decoded(path, _packets(path, container, stream, tell), stream, clock, tell)):
+            if index == 0:
+                turn = orientation_of(picture)
+            width, height = sizes.first(picture, index)
+            pts = clock.pts(picture, index)
+            if stop is not None and pts * time_base >= stop:
+                return
+            if index % every or (start is not None and pts * time_base < start):
+                continue
+            yield Frame(turn.upright(to_rgb(scaler, picture, width, height)), index, pts, time_base)
+    if index < 0:
+        raise VideoError(f"wanted a video, not one frame of {path} can be decoded: copy or record it again")
+    missing = cut_short(path)
+    if missing is not None:
+        tell(missing)
+
+
+class _Clock:
+    """Gives each frame its time.
+
+    Where the container has decoding times only (AVI), those; where it has none, the frame before plus the usual step.
+    """
+
+    def __init__(self, stream: VideoStream, time_base: Fraction, tell: Tell) -> None:
+        self._step = max(1, round(1 / ((stream.average_rate or Fraction(25)) * time_base)))
+        self._next = stream.start_time or 0
+        self._first: int | None = None
+        self._late: int | None = None
+        self._tell = tell
+
+    def saw(self, packet: Packet[VideoStream]) -> None:
+        """Learn when decoding begins, to tell by how much the decoder is late."""
+        if self._first is None and packet.size:
+            self._first = packet.dts
+
+    def pts(self, picture: VideoFrame, index: int) -> int:
+        """Time of the next decoded frame."""
+        pts = picture.pts
+        if pts is None and picture.dts is not None:
+            if self._late is None:
+                self._late = picture.dts - (picture.dts if self._first is None else self._first)
+            pts = picture.dts - self._late
+        elif pts is None:
+            pts = self._next
+            self._tell(f"frame {index} has no time in the file: guessed from the frame before")
+        self._next = pts + self._step
+        return pts
+
+
+class _Sizes:
+    """Remembers the first frame's size and tells when the size changes midway."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._first = self._now = (0, 0)
+
+    def first(self, picture: VideoFrame, index: int) -> tuple[int, int]:
+        size = (picture.width, picture.height)
+        if index == 0:
+            self._first = size
+        elif size != self._now:
+            (w, h), (fw, fh) = size, self._first
+            self._tell(f"from frame {index} on the picture is {w} x {h}: scaled to the first frame's {fw} x {fh}")
+        self._now = size
+        return self._first
+
+
+def _decoded(
+    path: Path, packets: Iterator[Packet[VideoStream] | None], stream: VideoStream, clock: _Clock, tell: Tell
+) -> Iterator[VideoFrame]:
+    count = 0
+    for packet in packets:
+        if packet is not None:
+            clock.saw(packet)
+        try:
+            pictures = stream.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.FFmpegError as error:
+            tell(f"{path.name}: a packet after frame {count} cannot be decoded ({error.strerror}): skipped")
+            continue
+        for picture in pictures:
+            if picture.is_corrupt:
+                tell(f"{path.name}: frame {count} is damaged: the decoder filled in what is missing")
+            count += 1
+            yield picture
+
+
+def _packets(path: Path, container: InputContainer, stream: VideoStream, tell: Tell) -> Iterator[Packet[VideoStream] | None]:
+    failed = 0
+    while failed < _GIVE_UP:
+        try:
+            for packet in container.demux(stream):
+                failed = 0
+                # An empty packet with a time stands for a repeated frame; to the decoder it would mean the end.
+                if packet.size or packet.dts is None:
+                    yield packet
+            return
+        except av.FFmpegError as error:
+            failed += 1
+            tell(f"{path.name}: a part of the file cannot be read ({error.strerror}): skipped")
+    yield None
