@@ -1,0 +1,56 @@
+"""The command line: a table of commands; errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import tyro
+from rich.console import Console
+
+from bianlian import __version__
+from bianlian.errors import BianlianError, Interrupted
+
+COMMANDS = {
+    "extract": ("bianlian.commands.extract:Extract", "cut one person's faces out of footage into a faceset"),
+    "train": ("bianlian.commands.train:Train", "train a model on the facesets of two or more people"),
+    "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
+    "demo": ("bianlian.commands.demo:Demo", "run the whole flow on two small clips of virtual people"),
+    "pretrain": ("bianlian.commands.pretrain:Pretrain", "train the base that every new person starts from"),
+    "doctor": ("bianlian.commands.doctor:Doctor", "show what this machine has; --fetch gets all weights for offline use"),
+}
+"""Name -> the dataclass that runs, and what it does."""
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command -> exit code: 0 done, 2 bad input (one line on stderr says what), 130 stopped by Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if not words or words[0] in ("-h", "--help", "--version"):
+        _help(words)
+        return 0
+    if words[0] not in COMMANDS:
+        errors.print(f"bianlian: no command is called {words[0]!r}; there are: {', '.join(COMMANDS)}")
+        return BAD_INPUT
+    module, _, name = COMMANDS[words[0]][0].partition(":")
+    try:
+        command = tyro.cli(getattr(import_module(module), name), args=words[1:], prog=f"bianlian {words[0]}")
+        command.run()
+    except BianlianError as error:
+        errors.print(f"bianlian {words[0]}: {error}")
+        return BAD_INPUT
+    except (KeyboardInterrupt, Interrupted) as stopped:
+        errors.print(f"bianlian {words[0]}: stopped. {stopped}".strip())
+        return INTERRUPTED
+    return 0
+
+
+def _help(words: Sequence[str]) -> None:
+    console = Console(highlight=False, markup=False)
+    console.print(f"bianlian {__version__}")
+    if words[:1] != ["--version"]:
+        lines = "\n".join(f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items())
+        console.print(f"usage: bianlian COMMAND ... (COMMAND --help tells its options)\n\n{lines}")

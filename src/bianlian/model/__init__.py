@@ -1,0 +1,37 @@
+"""Networks that swap faces, one file an architecture; ``Swapper`` is what the swap engine asks of any of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Swapper"]
+
+
+class Swapper(Protocol):
+    """Draws one source person's face in place of any face, on batches of aligned crops."""
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in pixels."""
+        ...
+
+    @property
+    def coverage(self) -> float:
+        """Coverage of the crops, see ``align.crop_from_frame``."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """Name of the person whose face is drawn."""
+        ...
+
+    def swap(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Swap a batch.
+
+        crops (N, S, S, 3) RGB uint8, N >= 1 -> faces (N, S, S, 3) RGB uint8 and the network's own masks (N, S, S) float32 in
+        [0, 1], all ones for a network that draws no mask.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Training: batches with augmentation, the loop, checkpoints, previews, logs."""

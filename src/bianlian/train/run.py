@@ -1,0 +1,108 @@
+"""A run: a folder that holds the settings, checkpoints, previews and logs of one trained model.
+
+RUN/run.toml          the resolved settings: model, people and their facesets, augmentation, seed
+RUN/checkpoints/N/    state after iteration N (``checkpoint``), the newest two
+RUN/previews/N.png    pictures after iteration N, never overwritten
+RUN/log/              TensorBoard
+RUN/metrics.jsonl     losses and speed, a line every few iterations
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bianlian import plugins
+from bianlian.config import from_mapping, read_toml, to_mapping, to_toml
+from bianlian.errors import ConfigError, RunError
+from bianlian.faceset.store import Faceset
+from bianlian.files import replacing
+from bianlian.model.protocol import Trainable
+from bianlian.train.augment import AugmentConfig
+
+SCHEMA = 1
+SETTINGS = "run.toml"
+
+
+@dataclass(frozen=True)
+class PersonEntry:
+    """One person of a run: name, where their faceset lay, and the consent recorded there."""
+
+    name: str
+    faceset: str
+    consent: str = ""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that fixes a run.
+
+    model: name in the table of models. people: in the order of the decoders. settings: the model's own, as plain values.
+    batch: faces of each person a step. precision: Fabric's name, such as ``32-true`` or ``bf16-mixed``. start: ``base``,
+    ``scratch`` or a weights file. seed: fixes weights and batches.
+    """
+
+    model: str
+    people: tuple[PersonEntry, ...]
+    settings: dict[str, Any]
+    augment: AugmentConfig
+    batch: int
+    precision: str
+    start: str
+    seed: int
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.people]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"a run wants people of different names, got {', '.join(names) or 'none'}")
+        if self.batch < 1:
+            raise ConfigError(f"batch must be 1 or more, got {self.batch}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the people, in the order of the decoders."""
+        return tuple(p.name for p in self.people)
+
+    def build(self) -> Trainable:
+        """Make the model with fresh weights. Raises PluginError or ConfigError."""
+        kind = plugins.load("model", self.model)
+        config = from_mapping(kind.Config, self.settings, f"settings of {self.model}")
+        model: Trainable = kind(config, self.names, torch.Generator().manual_seed(self.seed))
+        return model
+
+    def save(self, folder: Path) -> None:
+        """Write ``run.toml`` whole. Raises OutputError."""
+        values = to_mapping(self)
+        with replacing(folder / SETTINGS) as path:
+            path.write_text(to_toml(values), encoding="utf-8")
+
+
+def entries(facesets: Sequence[Faceset]) -> tuple[PersonEntry, ...]:
+    """Name the people of some facesets."""
+    return tuple(PersonEntry(f.person, str(f.path.resolve()), f.header.consent or "") for f in facesets)
+
+
+def open_run(folder: Path) -> RunConfig:
+    """Read ``run.toml``. Raises RunError when the folder is no run, or one of another schema version."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise RunError(f"{folder} is not a training run: there is no {SETTINGS} in it; make one with `bianlian train`")
+    try:
+        values = read_toml(path)
+        if values.get("schema") != SCHEMA:
+            raise RunError(f"{path} has schema {values.get('schema')!r}, this version reads schema {SCHEMA}")
+        return from_mapping(RunConfig, values, str(path))
+    except ConfigError as error:
+        raise RunError(f"{error}") from error
+
+
+def person_index(run: RunConfig, name: str, folder: Path) -> int:
+    """Find a person's place in a run. Raises RunError that lists the known names."""
+    if name not in run.names:
+        raise RunError(f"{folder} draws nobody called {name!r}; it knows: {', '.join(run.names)}")
+    return run.names.index(name)
