@@ -18,7 +18,7 @@ PICTURE = np.zeros((4, 6, 3), np.uint8)
     ("make", "message"),
     [
         (lambda: Frame(np.zeros((4, 6), np.uint8), 0), "RGB uint8"),
-        (lambda: Frame(PICTURE.astype(np.float32), 0), "RGB uint8"),  # type: ignore[arg-type]
+        (lambda: Frame(PICTURE.astype(np.float32), 0), "RGB uint8"),
         (lambda: Frame(np.zeros((0, 6, 3), np.uint8), 0), "RGB uint8"),
         (lambda: Frame(PICTURE, -1), "index"),
         (lambda: Frame(PICTURE, 0, pts=3), "together"),

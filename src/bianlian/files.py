@@ -1,79 +1,140 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all: a hidden part beside the output, flushed, then renamed."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from bianlian.errors import OutputError
 
+_WHY = {
+    errno.ENOSPC: "the disk is full: free some space, or write elsewhere",
+    errno.EDQUOT: "the disk quota is used up: free some space, or write elsewhere",
+    errno.EFBIG: "the file grows larger than allowed here: raise the limit, or write elsewhere",
+    errno.EACCES: "no permission to write there: choose another folder",
+    errno.EPERM: "no permission to write there: choose another folder",
+    errno.EROFS: "the disk is read-only: choose another folder",
+    errno.ENOTDIR: "a part of its path is a file, not a folder: choose another folder",
+    errno.EEXIST: "a part of its path is a file, not a folder: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+}
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a private temporary path beside ``path``; on a clean exit it takes the name ``path``, on an exception it goes.
+def writing(path: Path, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn what the system says about writing ``path`` into one OutputError.
 
-    The missing parent folder is made. Raises OutputError when the disk is full or the folder cannot be written.
+    kinds: further exceptions, with ``errno`` and ``strerror``, of a library that writes the file.
     """
+    caught: tuple[type[Exception], ...] = (OSError, *kinds)
     try:
+        yield
+    except caught as error:
+        number, text = getattr(error, "errno", None), getattr(error, "strerror", None)
+        why = _WHY.get(number or 0, f"{text or error}: check the settings and the disk")
+        raise OutputError(f"cannot write {path}: {why}") from error
+
+
+@contextmanager
+def replacing(path: Path, *kinds: type[Exception]) -> Iterator[Path]:
+    """Give a part beside ``path`` to write to; on a clean exit it takes the name ``path``, on an exception it goes.
+
+    The missing parent folder is made. Raises OutputError. kinds: see ``writing``.
+    """
+    with writing(path, *kinds):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        part = new_part(path)
+        try:
+            yield part
+            keep(part, path)
+        finally:
+            discard(part)
+
+
+@contextmanager
+def replacing_folder(path: Path, *kinds: type[Exception]) -> Iterator[Path]:
+    """Give a part beside the folder ``path`` to fill; on a clean exit it takes the name ``path``, on an exception it goes.
+
+    A folder of that name that is there already is replaced. Raises OutputError. kinds: see ``writing``.
+    """
+    with writing(path, *kinds):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _part_name(path)
+        part.mkdir()
+        try:
+            yield part
+            if path.exists():
+                shutil.rmtree(path)
+            keep(part, path)
+        finally:
+            discard(part)
+
+
+def check_output(path: Path, source: Path) -> None:
+    """Check an output before work begins and make its missing parent folders.
+
+    Raises OutputError: it is the source itself (also through a link), or its folder cannot be made.
+    """
+    with writing(path):
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"cannot write {path}: it is the input itself: choose another name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def new_part(path: Path) -> Path:
+    """Create the empty part of an output file: hidden, in the same folder, same suffix. Raises OutputError."""
+    with writing(path):
+        if path.is_dir():
+            raise OutputError(f"cannot write {path}: a folder has that name: choose another name")
+        part = _part_name(path)
+        # O_EXCL, and not tempfile, whose files nobody else may read.
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        return part
+
+
+def new_part_folder(path: Path) -> Path:
+    """Create the part of an output folder. Raises OutputError, also when ``path`` is a file or a folder that holds something."""
+    with writing(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError(f"cannot write the folder {path}: it exists and is not empty: empty it, or choose another name")
+        part = _part_name(path)
+        part.mkdir()
+        return part
+
+
+def keep(part: Path, path: Path) -> None:
+    """Flush a part to the disk and give it its name. Raises OutputError."""
+    with writing(path):
+        for written in (*sorted(part.iterdir()), part) if part.is_dir() else (part,):
+            _flush(written)
+        if part.is_dir() and path.is_dir():
+            path.rmdir()
+        part.replace(path)
+        _flush(path.parent)
+
+
+def discard(part: Path) -> None:
+    """Remove a part, whatever state it is in."""
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
+
+
+def _part_name(path: Path) -> Path:
+    return path.parent / f".{uuid4().hex[:12]}.part{path.suffix}"
+
+
+def _flush(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
         os.close(handle)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give a private temporary folder beside ``path``; on a clean exit it takes the name ``path``, on an exception it goes.
-
-    An existing folder ``path`` is replaced. Raises OutputError when the disk is full or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
-        yield temporary
-        for file in temporary.iterdir():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """Say in one line why ``path`` cannot be written."""
-    if error.errno == errno.ENOSPC:
-        return OutputError(f"{path}: the disk is full; free some space or choose another place (nothing half-written is left)")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return OutputError(f"{path}: this place may not be written to; choose another place ({error.strerror})")
-    return OutputError(f"{path}: cannot be written: {error.strerror or error}")
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -66,8 +66,7 @@ def test_one_encoder_serves_all_and_each_person_has_a_decoder() -> None:
 def test_pixel_shuffle_and_slope() -> None:
     up = Upscale(1, 1)
     with torch.no_grad():
-        up.conv.weight.zero_()
-        up.conv.bias.copy_(torch.tensor([1.0, 2.0, -10.0, 4.0]))
+        nn.utils.vector_to_parameters(torch.tensor([*[0.0] * 36, 1.0, 2.0, -10.0, 4.0]), up.parameters())
     # four channels become a 2x2 block, row by row; what is negative is multiplied by 0.1
     torch.testing.assert_close(up(torch.zeros(1, 1, 1, 1)), torch.tensor([[[[1.0, 2.0], [-1.0, 4.0]]]]))
 

@@ -22,13 +22,14 @@ POINTS = align.template("ibug68", SIZE, FACESET_COVERAGE)
 
 def spot(x: float, y: float) -> Image:
     yy, xx = np.mgrid[:SIZE, :SIZE]
-    return np.repeat((255 * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 128))[..., None], 3, 2).astype(np.uint8)
+    bright = 255 * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 128)
+    return np.asarray(np.repeat(bright[..., None], 3, 2), np.uint8)
 
 
 def centre(picture: Image) -> np.ndarray:
     grey = picture[..., 0].astype(float)
     y, x = np.mgrid[: len(grey), : grey.shape[1]]
-    return np.array([(grey * x).sum(), (grey * y).sum()]) / grey.sum()
+    return np.asarray([(grey * x).sum() / grey.sum(), (grey * y).sum() / grey.sum()])
 
 
 def test_convention_the_model_sees_the_inner_five_eighths_of_a_faceset_crop() -> None:

@@ -13,23 +13,26 @@ import torch
 from made_faces import make_faceset
 
 from bianlian.errors import ConfigError, NoFaceError, RunError
+from bianlian.faceset.store import Faceset
 from bianlian.model.deepfake import Deepfake
+from bianlian.train import start
 from bianlian.train.augment import AugmentConfig
 from bianlian.train.batches import BatchMaker, People
 from bianlian.train.checkpoint import load_checkpoint, newest
 from bianlian.train.loop import Limits, train
 from bianlian.train.run import RunConfig, entries, open_run, person_index
+from bianlian.train.start import Begun
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> list[object]:
+def people(tmp_path: Path) -> list[Faceset]:
     return [make_faceset(tmp_path / name, name, hue=k, seed=k) for k, name in enumerate(("ana", "ben"))]
 
 
-def config(people: list[object], **changes: object) -> RunConfig:
+def config(people: list[Faceset], **changes: object) -> RunConfig:
     run = RunConfig(
         model="deepfake",
-        people=entries(people),  # type: ignore[arg-type]
+        people=entries(people),
         settings={"size": 64, "width": "light", "lr": 3e-4},
         augment=AugmentConfig(),
         batch=2,
@@ -40,15 +43,17 @@ def config(people: list[object], **changes: object) -> RunConfig:
     return replace(run, **changes)  # type: ignore[arg-type]
 
 
-def run(folder: Path, people: list[object], iterations: int, **more: object) -> int:
-    settings = config(people)
-    if not more.get("resume"):
-        settings.save(folder)
+def run(folder: Path, people: list[Faceset], iterations: int, resume: bool = False, **more: object) -> int:
+    if resume:
+        begun = start.resume(folder, [])
+    else:
+        config(people).save(folder)
+        begun = Begun(open_run(folder), people, None, resumed=False)
     limits = Limits(iterations=iterations, preview_every=4, save_every=4, log_every=2)
-    return train(open_run(folder), folder, people, limits, **more).iteration  # type: ignore[arg-type]
+    return train(begun, folder, limits, **more).iteration  # type: ignore[arg-type]
 
 
-def test_resume_equals_an_unbroken_run_bit_for_bit(tmp_path: Path, people: list[object]) -> None:
+def test_resume_equals_an_unbroken_run_bit_for_bit(tmp_path: Path, people: list[Faceset]) -> None:
     assert run(tmp_path / "whole", people, 9) == 9
     steps = iter(range(100))
     assert run(tmp_path / "broken", people, 9, stop=lambda: next(steps) >= 5) == 5
@@ -61,7 +66,7 @@ def test_resume_equals_an_unbroken_run_bit_for_bit(tmp_path: Path, people: list[
             assert torch.equal(a[name], b[name]), f"{part} {name}"
 
 
-def test_a_run_leaves_what_the_design_names(tmp_path: Path, people: list[object]) -> None:
+def test_a_run_leaves_what_the_design_names(tmp_path: Path, people: list[Faceset]) -> None:
     folder = tmp_path / "run"
     run(folder, people, 6)
     assert sorted(p.name for p in (folder / "previews").iterdir()) == ["000000.png", "000004.png", "000006.png"]
@@ -75,7 +80,7 @@ def test_a_run_leaves_what_the_design_names(tmp_path: Path, people: list[object]
     assert open_run(folder) == config(people)
 
 
-def test_previews_are_never_overwritten_and_metrics_go_on_from_the_checkpoint(tmp_path: Path, people: list[object]) -> None:
+def test_previews_are_never_overwritten_and_metrics_go_on_from_the_checkpoint(tmp_path: Path, people: list[Faceset]) -> None:
     folder = tmp_path / "run"
     run(folder, people, 4)
     before = (folder / "previews" / "000004.png").read_bytes()
@@ -88,16 +93,16 @@ def test_previews_are_never_overwritten_and_metrics_go_on_from_the_checkpoint(tm
 
 
 @pytest.mark.slow
-def test_training_learns_to_draw_each_person(tmp_path: Path, people: list[object]) -> None:
+def test_training_learns_to_draw_each_person(tmp_path: Path, people: list[Faceset]) -> None:
     folder = tmp_path / "run"
     settings = config(people, batch=4)
     settings.save(folder)
-    train(settings, folder, people, Limits(iterations=120, preview_every=1000, save_every=1000))  # type: ignore[arg-type]
+    train(Begun(settings, people, None, resumed=False), folder, Limits(iterations=120, preview_every=1000, save_every=1000))
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["losses"]["total"] < 0.6 * rows[0]["losses"]["total"]
     model = settings.build()
     model.networks.load_state_dict(load_checkpoint(newest(folder)).average)
-    maker = BatchMaker(People(people), 64, 1, AugmentConfig(), 0)  # type: ignore[arg-type]
+    maker = BatchMaker(People(people), 64, 1, AugmentConfig(), 0)
     face = maker.portraits(0)
     inner = (..., slice(24, 40), slice(24, 40))
     with torch.no_grad():
@@ -108,7 +113,7 @@ def test_training_learns_to_draw_each_person(tmp_path: Path, people: list[object
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
-    tmp_path: Path, people: list[object], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, people: list[Faceset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, count = Deepfake.step, iter(range(100))
 
@@ -123,9 +128,9 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     assert all(bool(torch.isfinite(v).all()) for v in good.networks.values())
 
 
-def test_batches_depend_on_seed_and_iteration_alone(people: list[object]) -> None:
+def test_batches_depend_on_seed_and_iteration_alone(people: list[Faceset]) -> None:
     def maker(seed: int) -> BatchMaker:
-        return BatchMaker(People(people), 64, 3, AugmentConfig(), seed)  # type: ignore[arg-type]
+        return BatchMaker(People(people), 64, 3, AugmentConfig(), seed)
 
     first, again, other = maker(1).make(7), maker(1).make(7), maker(2).make(7)
     assert torch.equal(first[0].warped, again[0].warped)
@@ -147,7 +152,7 @@ def test_limits_out_of_range(settings: dict[str, float]) -> None:
         Limits(**settings)  # type: ignore[arg-type]
 
 
-def test_unknown_people_and_folders_that_are_no_run(tmp_path: Path, people: list[object]) -> None:
+def test_unknown_people_and_folders_that_are_no_run(tmp_path: Path, people: list[Faceset]) -> None:
     with pytest.raises(RunError, match=r"there is no run\.toml"):
         open_run(tmp_path)
     config(people).save(tmp_path / "run")

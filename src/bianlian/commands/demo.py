@@ -17,15 +17,12 @@ import numpy as np
 from rich.console import Console
 from tyro.conf import arg
 
-from bianlian import plugins
+from bianlian import api
 from bianlian.commands._show import shown
 from bianlian.commands.train import Train
 from bianlian.errors import OutputError
-from bianlian.faceset.extract import extract
 from bianlian.files import replacing
-from bianlian.swap.pipeline import swap
 from bianlian.swap.report import report_path
-from bianlian.swap.swapper import open_swapper
 from bianlian.types import Frame, Image
 from bianlian.video import VideoWriter, frames, probe
 
@@ -65,8 +62,7 @@ class Demo:
                 Train(faces, run, minutes=self.minutes).run()
             swapped = self.out / "swapped.mp4"
             with stages("swap"), shown() as (progress, note):
-                swapper = open_swapper(run, "source")
-                report = swap(target, swapper, swapped, model=str(run), consent=CONSENT, progress=progress, note=note)
+                report = api.swap(target, run, "source", swapped, progress=progress, note=note)
             with stages("show"):
                 side_by_side(target, swapped, self.out / "side_by_side.mp4")
                 contact_sheet(target, swapped, self.out / "contact_sheet.png")
@@ -95,18 +91,8 @@ class Demo:
 
     def _extract(self, clip: Path, person: str) -> None:
         with shown() as (progress, note):
-            extract(
-                [clip],
-                person,
-                self.out / "faces" / person,
-                detector=plugins.load("detector", "blazeface")(),
-                landmarker=plugins.load("landmarker", "facemesh")(),
-                every=self.every,
-                consent=CONSENT,
-                force=True,
-                progress=progress,
-                note=note,
-            )
+            out = self.out / "faces" / person
+            api.extract([clip], person, out, every=self.every, consent=CONSENT, force=True, progress=progress, note=note)
 
 
 class _Stages:

@@ -17,16 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
-from bianlian.errors import ConfigError, Interrupted
-from bianlian.faceset.store import Faceset
-from bianlian.train.augment import AugmentConfig
-from bianlian.train.cpu import best_precision
+from bianlian.errors import Interrupted
 from bianlian.train.loop import Limits, train
-from bianlian.train.run import RunConfig, entries
-from bianlian.train.start import BASE, check_new, defaults, has_cuda, load_base, open_facesets, resume
+from bianlian.train.start import BASE, Choices, begin, resume
 
 DEFAULT_ITERATIONS = 20_000
-CPU_BATCH, GPU_BATCH = 8, 64
 
 
 @dataclass(frozen=True)
@@ -86,48 +81,22 @@ class Train:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         iterations = DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations
         limits = Limits(iterations, self.minutes, self.preview_every, self.save_every)
-        if self.resume:
-            run, facesets = resume(self.out, self.facesets)
-            base = None
-        else:
-            facesets = self._facesets()
-            settings = defaults(self.model, self.width, self.size, has_cuda())
-            if self.lr is not None:
-                settings["lr"] = self.lr
-            base, start = load_base(self.start, settings)
-            run = self._new(facesets, settings, start)
-            run.build()  # settings that do not fit show before anything is written
-            run.save(self.out)
-            if start != self.start:
-                console.print(f"no base ships for width {settings['width']} at {self.size} px: starting from random weights")
-        for faceset in facesets:
+        begun = (
+            resume(self.out, self.facesets) if self.resume else begin(self.out, self.facesets, self.choices(), note=console.print)
+        )
+        for faceset in begun.facesets:
             console.print(f"{faceset.person}: {faceset.kept_count} faces of {faceset.path}")
         with stopping(console) as stop, watching(console, limits) as watch:
-            result = train(run, self.out, facesets, limits, base=base, resume=self.resume, stop=stop, watch=watch)
+            result = train(begun, self.out, limits, stop=stop, watch=watch)
         share = 100 * result.waited / max(result.seconds, 1e-9)
         done = f"{self.out}: iteration {result.iteration} after {result.seconds:.0f} s ({share:.1f} % of it waiting for faces)"
         if stop():
             raise Interrupted(f"{done}; saved, go on with --resume")
         Console(highlight=False, markup=False, soft_wrap=True).print(f"{done}; previews in {self.out / 'previews'}")
 
-    def _facesets(self) -> list[Faceset]:
-        if not self.facesets:
-            raise ConfigError("give the facesets of the people to train on, such as faces/ana faces/ben (or --resume)")
-        check_new(self.out)
-        return open_facesets(self.facesets)
-
-    def _new(self, facesets: list[Faceset], settings: Mapping[str, object], start: str) -> RunConfig:
-        cuda = has_cuda()
-        return RunConfig(
-            model=self.model,
-            people=entries(facesets),
-            settings=dict(settings),
-            augment=AugmentConfig(),
-            batch=self.batch if self.batch is not None else (GPU_BATCH if cuda else CPU_BATCH),
-            precision=best_precision(cuda) if self.precision == "auto" else self.precision,
-            start=start,
-            seed=self.seed,
-        )
+    def choices(self) -> Choices:
+        """Gather what was chosen for a new run."""
+        return Choices(self.model, self.size, self.width, self.lr, self.batch, self.precision, self.start, self.seed)
 
 
 @contextmanager

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from bianlian.errors import ConfigError, RunError
-from bianlian.faceset.store import Faceset
 from bianlian.model.protocol import Engine, Trainable
 from bianlian.train.batches import BatchMaker, People, ahead
 from bianlian.train.checkpoint import (
@@ -34,7 +32,7 @@ from bianlian.train.checkpoint import (
 from bianlian.train.cpu import keep_memory
 from bianlian.train.log import RunLog
 from bianlian.train.preview import preview, save_preview
-from bianlian.train.run import RunConfig
+from bianlian.train.start import Begun
 
 WARM_UP = 20
 """Steps over which the learning rate rises to its value: Adam's moments are guesses at first."""
@@ -82,29 +80,27 @@ class TrainResult:
 
 
 def train(
-    run: RunConfig,
+    begun: Begun,
     folder: Path,
-    facesets: Sequence[Faceset],
     limits: Limits,
     *,
-    base: Mapping[str, Tensor] | None = None,
-    resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     watch: Watcher | None = None,
 ) -> TrainResult:
-    """Train a run in its folder until a limit is reached or ``stop`` says so; saves at the end whatever ends it.
+    """Train a run in its folder until a limit is reached or ``stop`` says so; saves at the end.
 
-    facesets: in the order of ``run.people``. base: pretrained weights for a new run, None to start from random ones.
-    resume: go on from the newest checkpoint. On a CPU a resumed run equals an unbroken one bit for bit.
-    Raises RunError for a damaged checkpoint or a loss that is no number, OutputError when the disk is full.
+    begun: from ``start.begin`` or ``start.resume``. On a CPU a resumed run equals an unbroken one bit for bit.
+    Raises NoFaceError for a person without a kept face, RunError for a damaged checkpoint or a loss that is no number,
+    OutputError when the disk is full; the last saved state stays.
     """
     keep_memory()
+    run = begun.run
     fabric = Fabric(accelerator="auto", devices=1, precision=run.precision)  # type: ignore[arg-type]
     model = run.build()
-    maker = BatchMaker(People(facesets), model.size, run.batch, run.augment, run.seed)
-    saved = load_checkpoint(newest(folder)) if resume else None
-    if saved is None and base is not None:
-        model.start_from(base, [maker.portraits(k) for k in range(len(run.people))])
+    maker = BatchMaker(People(begun.facesets), model.size, run.batch, run.augment, run.seed)
+    saved = load_checkpoint(newest(folder)) if begun.resumed else None
+    if begun.base is not None:
+        model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
     if saved is not None:
         model.networks.load_state_dict(saved.networks)
     model.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -112,14 +108,12 @@ def train(
     if saved is not None:
         average.networks.load_state_dict(saved.average)
     average.networks.to(fabric.device)
-    groups: list[dict[str, Any]] = model.parameter_groups()
-    optimizer = torch.optim.Adam(groups, fused=True)
+    optimizer = torch.optim.Adam(model.parameter_groups(), fused=True)
     if saved is not None:
         restore_optimizer(optimizer, saved.optimizer)
     networks, wrapped = fabric.setup(model.networks, optimizer)
     engine = Engine(networks, wrapped, fabric.backward)
-    state = _State(run, folder, limits, model, average, optimizer, maker, fabric)
-    return state.loop(engine, saved, stop, watch)
+    return _State(folder, limits, model, average, optimizer, maker, fabric).loop(engine, saved, stop, watch)
 
 
 class _State:
@@ -127,7 +121,6 @@ class _State:
 
     def __init__(
         self,
-        run: RunConfig,
         folder: Path,
         limits: Limits,
         model: Trainable,
@@ -136,7 +129,7 @@ class _State:
         maker: BatchMaker,
         fabric: Fabric,
     ) -> None:
-        self.run, self.folder, self.limits, self.maker, self.fabric = run, folder, limits, maker, fabric
+        self.folder, self.limits, self.maker, self.fabric = folder, limits, maker, fabric
         self.model, self.average, self.optimizer = model, average, optimizer
         self.rates = [float(group["lr"]) for group in optimizer.param_groups]
 

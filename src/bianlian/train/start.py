@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,82 @@ from torch import Tensor
 
 from bianlian.errors import ConfigError, RunError, WeightsError
 from bianlian.faceset.store import Faceset
+from bianlian.train.augment import AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
-from bianlian.train.run import SETTINGS, RunConfig, open_run
+from bianlian.train.cpu import best_precision
+from bianlian.train.run import SETTINGS, RunConfig, entries, open_run
+from bianlian.types import Note, silent
 from bianlian.weights import CARDS, locate
 
 BASE, SCRATCH = "base", "scratch"
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+RATES: Mapping[str, float] = {"full": 5e-5, "light": 2e-4}
+"""Learning rate by width: the reference's, and what the narrow network takes."""
+CPU_BATCH, GPU_BATCH = 8, 64
 _BASES: Mapping[tuple[str, int], str] = {("light", 128): "base-light-128"}
 
 
-def defaults(model: str, width: str, size: int, cuda: bool) -> dict[str, Any]:
-    """Choose the settings that were left open: width by device, learning rate by width -> settings of the model."""
-    if width == "auto":
-        width = "full" if cuda else "light"
-    rate = {"full": 5e-5, "light": 2e-4}.get(width, 5e-5)
-    return {"size": size, "width": width, "lr": rate}
+@dataclass(frozen=True)
+class Choices:
+    """What a user chooses of a new run; None and ``auto`` are filled in for the machine.
+
+    model: name in the table. size: side of the pictures. width: ``auto``, ``light`` or ``full``. lr: learning rate. batch: faces
+    of each person a step. precision: ``auto`` or Fabric's name. start: ``base``, ``scratch`` or a weights file. seed: fixes first
+    weights and batches.
+    """
+
+    model: str = "deepfake"
+    size: int = 128
+    width: str = "auto"
+    lr: float | None = None
+    batch: int | None = None
+    precision: str = "auto"
+    start: str = BASE
+    seed: int = 0
+
+    def settings(self, cuda: bool) -> dict[str, Any]:
+        """Settings of the model: width by device and learning rate by width where they were left open."""
+        width = ("full" if cuda else "light") if self.width == "auto" else self.width
+        return {"size": self.size, "width": width, "lr": self.lr if self.lr is not None else RATES.get(width, RATES["full"])}
+
+
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A run that is ready to train. base: weights for new people, None from scratch or when resumed."""
+
+    run: RunConfig
+    facesets: list[Faceset]
+    base: Mapping[str, Tensor] | None
+    resumed: bool
+
+
+def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note = silent) -> Begun:
+    """Make a new run in ``folder`` for the people of some facesets and write its ``run.toml``.
+
+    Raises RunError when the folder is taken or two facesets are of one person; FacesetError, ConfigError, PluginError,
+    WeightsError, OutputError. Nothing is written then.
+    """
+    if not paths:
+        raise ConfigError("give the facesets of the people to train on, such as faces/ana faces/ben")
+    check_new(folder)
+    facesets = open_facesets(paths)
+    cuda = torch.cuda.is_available()
+    settings = choices.settings(cuda)
+    base, start = load_base(choices.start, settings)
+    run = RunConfig(
+        model=choices.model,
+        people=entries(facesets),
+        settings=settings,
+        augment=AugmentConfig(),
+        batch=choices.batch if choices.batch is not None else (GPU_BATCH if cuda else CPU_BATCH),
+        precision=best_precision(cuda) if choices.precision == "auto" else choices.precision,
+        start=start,
+        seed=choices.seed,
+    )
+    run.build()  # settings that do not fit show before anything is written
+    run.save(folder)
+    if start != choices.start:
+        note(f"no base ships for width {settings['width']} at {settings['size']} px: starting from random weights")
+    return Begun(run, facesets, base, resumed=False)
 
 
 def load_base(start: str, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor] | None, str]:
@@ -80,14 +142,9 @@ def check_same_people(run: RunConfig, facesets: Sequence[Faceset], folder: Path)
         raise RunError(f"{folder} was made for {', '.join(run.names)}, not for {', '.join(names)}; give those, in that order")
 
 
-def resume(folder: Path, paths: Sequence[Path]) -> tuple[RunConfig, list[Faceset]]:
+def resume(folder: Path, paths: Sequence[Path]) -> Begun:
     """Open a run to go on with it; without paths, the facesets that it names. Raises RunError or FacesetError."""
     run = open_run(folder)
     facesets = open_facesets(paths or [Path(p.faceset) for p in run.people])
     check_same_people(run, facesets, folder)
-    return run, facesets
-
-
-def has_cuda() -> bool:
-    """Tell whether a CUDA device can be used."""
-    return torch.cuda.is_available()
+    return Begun(run, facesets, None, resumed=True)

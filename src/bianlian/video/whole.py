@@ -1,102 +1,18 @@
-"""Outputs written whole or not at all: a hidden part beside the output, flushed, then renamed."""
+"""Outputs written whole or not at all, with what FFmpeg says about a failed write in the same words (see ``files``)."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
 import av
 
-from bianlian.errors import OutputError
+from bianlian import files
+from bianlian.files import check_output, discard, keep, new_part, new_part_folder
 
-_WHY = {
-    errno.ENOSPC: "the disk is full: free some space, or write elsewhere",
-    errno.EDQUOT: "the disk quota is used up: free some space, or write elsewhere",
-    errno.EFBIG: "the file grows larger than allowed here: raise the limit, or write elsewhere",
-    errno.EACCES: "no permission to write there: choose another folder",
-    errno.EPERM: "no permission to write there: choose another folder",
-    errno.EROFS: "the disk is read-only: choose another folder",
-    errno.ENOTDIR: "a part of its path is a file, not a folder: choose another folder",
-    errno.EEXIST: "a part of its path is a file, not a folder: choose another folder",
-    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
-}
+__all__ = ["check_output", "discard", "keep", "new_part", "new_part_folder", "writing"]
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> AbstractContextManager[None]:
     """Turn what the system or FFmpeg says about writing ``path`` into one OutputError."""
-    try:
-        yield
-    except (OSError, av.FFmpegError) as error:
-        why = _WHY.get(error.errno or 0, f"{error.strerror or error}: check the settings and the disk")
-        raise OutputError(f"cannot write {path}: {why}") from error
-
-
-def check_output(path: Path, source: Path) -> None:
-    """Check an output before work begins and make its missing parent folders.
-
-    Raises OutputError: it is the source itself (also through a link), or its folder cannot be made.
-    """
-    with writing(path):
-        if path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"cannot write {path}: it is the input itself: choose another name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def new_part(path: Path) -> Path:
-    """Create the empty part of an output file: hidden, in the same folder, same suffix. Raises OutputError."""
-    with writing(path):
-        if path.is_dir():
-            raise OutputError(f"cannot write {path}: a folder has that name: choose another name")
-        part = _part_name(path)
-        # O_EXCL, and not tempfile, whose files nobody else may read.
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        return part
-
-
-def new_part_folder(path: Path) -> Path:
-    """Create the part of an output folder. Raises OutputError, also when ``path`` is a file or a folder that holds something."""
-    with writing(path):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise OutputError(f"cannot write the folder {path}: it exists and is not empty: empty it, or choose another name")
-        part = _part_name(path)
-        part.mkdir()
-        return part
-
-
-def keep(part: Path, path: Path) -> None:
-    """Flush a part to the disk and give it its name. Raises OutputError."""
-    with writing(path):
-        for written in (*sorted(part.iterdir()), part) if part.is_dir() else (part,):
-            _flush(written)
-        if part.is_dir() and path.is_dir():
-            path.rmdir()
-        part.replace(path)
-        _flush(path.parent)
-
-
-def discard(part: Path) -> None:
-    """Remove a part, whatever state it is in."""
-    if part.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
-    else:
-        part.unlink(missing_ok=True)
-
-
-def _part_name(path: Path) -> Path:
-    return path.parent / f".{uuid4().hex[:12]}.part{path.suffix}"
-
-
-def _flush(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return files.writing(path, av.FFmpegError)

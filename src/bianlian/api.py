@@ -1,0 +1,93 @@
+"""The main job in three functions, with the defaults of the command line: extract, train, swap.
+
+    from pathlib import Path
+    from bianlian import api
+
+    api.extract([Path("ana.mp4")], "ana", Path("faces/ana"))
+    api.extract([Path("ben.mp4")], "ben", Path("faces/ben"))
+    api.train([Path("faces/ana"), Path("faces/ben")], Path("runs/ab"), minutes=5)
+    api.swap(Path("ben.mp4"), Path("runs/ab"), "ana", Path("out.mp4"))
+
+Each does in one call what a command does; the modules behind them take every part of it separately.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bianlian import plugins
+from bianlian.faceset import extract as extraction
+from bianlian.faceset.store import Faceset
+from bianlian.swap import pipeline
+from bianlian.swap.report import NO_CONSENT, SwapReport
+from bianlian.swap.settings import SwapSettings
+from bianlian.swap.swapper import open_swapper
+from bianlian.train import loop, start
+from bianlian.train.loop import Limits, TrainResult, Watcher
+from bianlian.train.run import open_run
+from bianlian.train.start import Choices
+from bianlian.types import Note, Progress, silent
+
+__all__ = ["Choices", "Faceset", "SwapReport", "SwapSettings", "TrainResult", "extract", "swap", "train"]
+
+
+def extract(
+    inputs: Sequence[Path],
+    person: str,
+    out: Path,
+    *,
+    every: int = 6,
+    detector: str = "blazeface",
+    landmarker: str = "facemesh",
+    consent: str | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    note: Note = silent,
+) -> Faceset:
+    """Cut one person's faces out of videos, pictures and folders into the faceset ``out``. See ``faceset.extract.extract``."""
+    return extraction.extract(
+        inputs,
+        person,
+        out,
+        detector=plugins.load("detector", detector)(),
+        landmarker=plugins.load("landmarker", landmarker)(),
+        every=every,
+        consent=consent,
+        force=force,
+        progress=progress,
+        note=note,
+    )
+
+
+def train(
+    facesets: Sequence[Path],
+    out: Path,
+    *,
+    iterations: int | None = None,
+    minutes: float | None = None,
+    choices: Choices | None = None,
+    resume: bool = False,
+    watch: Watcher | None = None,
+    note: Note = silent,
+) -> TrainResult:
+    """Train a model for the people of some facesets in the folder ``out``. See ``train.loop.train``."""
+    begun = start.resume(out, facesets) if resume else start.begin(out, facesets, choices or Choices(), note=note)
+    return loop.train(begun, out, Limits(iterations, minutes), watch=watch)
+
+
+def swap(
+    target: Path,
+    run: Path,
+    to: str,
+    out: Path,
+    *,
+    settings: SwapSettings | None = None,
+    progress: Progress = silent,
+    note: Note = silent,
+) -> SwapReport:
+    """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``."""
+    consent = next((p.consent for p in open_run(run).people if p.name == to), "")
+    return pipeline.swap(
+        target, open_swapper(run, to), out, settings, model=str(run), consent=consent or NO_CONSENT, progress=progress, note=note
+    )

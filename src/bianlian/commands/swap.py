@@ -1,0 +1,166 @@
+"""``bianlian swap``: footage and a trained person -> the footage with that person's face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+from tyro.conf import Positional, arg
+
+from bianlian.commands._show import shown
+from bianlian.errors import RunError
+from bianlian.swap.pipeline import swap
+from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
+from bianlian.swap.settings import SwapSettings
+from bianlian.swap.sharpen import GRAIN, LIMIT
+from bianlian.swap.swapper import open_swapper
+from bianlian.train.run import open_run
+from bianlian.types import Note, Progress
+from bianlian.video import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Encoding
+
+SHOWN_RANGES = 4
+"""Runs of skipped frames that the summary names; the report names all."""
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Put a trained person's face into footage; everything but the face stays as it is.
+
+    Writes the output with the target's times, sound and subtitles, and beside it OUT.json (what was done) and OUT.tracks.jsonl
+    (who is where; the next swap of the same target uses it again; it may be edited: a face whose lines are deleted is left alone).
+    Use it with the consent of the people in the footage and of the person whose face is put in.
+    """
+
+    target: Positional[Path]
+    """Footage to put the face into: a video, a picture, or a folder of pictures."""
+
+    model: Annotated[Path, arg(aliases=["-m"])]
+    """Folder of the trained run (what `bianlian train` wrote)."""
+
+    to: str
+    """Name of the person whose face goes in, as it was trained."""
+
+    out: Annotated[Path | None, arg(aliases=["-o"])] = None
+    """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
+    TARGET_as_PERSON beside the target when left out."""
+
+    faces: str = "main"
+    """Whose faces are replaced: main (the most prominent one of each shot), all, or track numbers such as 0,3 (a run says which
+    there are)."""
+
+    blend: str = "mask"
+    """How the face is joined to the frame: mask (soft edge), overlay (hard edge), poisson (keeps gradients), or a plug-in."""
+
+    color: str = "lab"
+    """How the face's colour is matched to the frame: lab (mean and spread), none, or a plug-in."""
+
+    erode: float = 2.0
+    """Shrink the mask by this % of the face's size; a negative value widens it."""
+
+    feather: float = 12.0
+    """Width of the mask's soft edge, inward, in % of the face's size."""
+
+    sharpen: float = LIMIT
+    """Highest gain of the finest detail while the face's sharpness is matched to the frame's; 0 turns it off."""
+
+    grain: float = GRAIN
+    """Grey levels of the frame's own fine texture and noise laid over the face; 0 turns it off."""
+
+    steady: float = 0.2
+    """Seconds over which the colour match follows the light; 0 matches each frame by itself."""
+
+    smooth: float = 0.06
+    """Smoothing of the face's place over time, in seconds (sigma); it has no lag. 0 turns it off."""
+
+    detector: str = "blazeface"
+    """What finds faces: blazeface, mtcnn, hog, or a plug-in."""
+
+    landmarker: str = "facemesh"
+    """What marks their points: facemesh, or a plug-in that marks the face's outline."""
+
+    tracks: Path | None = None
+    """Tracks file to use, or to write when it is not there; OUT.tracks.jsonl when left out."""
+
+    codec: Literal["h264", "hevc", "vp9", "av1", "ffv1"] = "h264"
+    """Codec of a video; ffv1 is lossless."""
+
+    crf: int = 18
+    """Quality of the video: lower is better and larger."""
+
+    preset: str = "veryfast"
+    """Speed of the encoder, ultrafast to veryslow: slower makes smaller files of the same quality."""
+
+    batch: int = 8
+    """Faces a call of the network."""
+
+    def run(self) -> None:
+        """Swap, show progress, and say in a few lines what was done. Raises as ``swap.pipeline.swap``, and RunError."""
+        settings = self.settings()
+        with shown() as (progress, note):
+            report = self._swap(settings, progress, note)
+        Console(highlight=False, markup=False, soft_wrap=True).print(summary(report))
+
+    def settings(self) -> SwapSettings:
+        """Check the flags. Raises ConfigError."""
+        return SwapSettings(
+            detector=self.detector,
+            landmarker=self.landmarker,
+            blend=self.blend,
+            color=self.color,
+            erode=self.erode,
+            feather=self.feather,
+            sharpen=self.sharpen,
+            grain=self.grain,
+            faces=self.faces,
+            smooth=self.smooth,
+            steady=self.steady,
+            batch=self.batch,
+            encoding=Encoding(codec=self.codec, crf=self.crf, preset=self.preset),
+        )
+
+    def _swap(self, settings: SwapSettings, progress: Progress, note: Note) -> SwapReport:
+        return swap(
+            self.target,
+            open_swapper(self.model, self.to),
+            self.out or default_out(self.target, self.to),
+            settings,
+            model=str(self.model),
+            consent=consent_of(self.model, self.to),
+            tracks=self.tracks,
+            progress=progress,
+            note=note,
+        )
+
+
+def default_out(target: Path, person: str) -> Path:
+    """Name an output: ``clip.mp4``, ``anna`` -> ``clip_as_anna.mp4`` in the same folder; mp4 for formats that cannot be written."""
+    suffix = target.suffix.lower()
+    if target.is_dir():
+        suffix = ""
+    elif suffix not in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
+        suffix = ".mp4"
+    return target.with_name(f"{target.name if target.is_dir() else target.stem}_as_{person}{suffix}")
+
+
+def consent_of(run: Path, person: str) -> str:
+    """Read the consent that a run carries for a person. Raises RunError."""
+    config = open_run(run)
+    for entry in config.people:
+        if entry.name == person:
+            return entry.consent or NO_CONSENT
+    raise RunError(f"{run} draws nobody called {person!r}; it knows: {', '.join(config.names)}")
+
+
+def summary(report: SwapReport) -> str:
+    """Say in a few lines what a swap did: frames swapped, frames skipped and why, speed, where it is."""
+    lines = [f"{report.swapped} of {report.frames} frames swapped to {report.person} ({report.fps:.1f} frames/s)"]
+    for skipped in report.skipped:
+        runs = [f"{a}" if a == b else f"{a}-{b}" for a, b in skipped.ranges[:SHOWN_RANGES]]
+        more = ", ..." if len(skipped.ranges) > SHOWN_RANGES else ""
+        lines.append(f"{skipped.frames} frames left as they were, {skipped.reason}: {', '.join(runs)}{more}")
+    if report.consent == NO_CONSENT:
+        lines.append(f"no consent is recorded for {report.person}; `bianlian extract --consent TEXT` records it")
+    output = Path(report.output)
+    return "\n".join([*lines, f"{output} (report: {report_path(output).name})"])
