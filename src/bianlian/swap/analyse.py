@@ -1,0 +1,114 @@
+"""First pass over a target: decode, find cuts, detect, landmark, link into tracks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bianlian.detect import Detector
+from bianlian.errors import ConfigError
+from bianlian.faceset.ahead import ahead
+from bianlian.faceset.inputs import fingerprint as file_fingerprint
+from bianlian.geometry import nms
+from bianlian.landmark import Landmarker
+from bianlian.swap.report import Clock
+from bianlian.swap.tracks import Analysis
+from bianlian.track import link
+from bianlian.types import Face, Frame, Image, Note, Progress, silent
+from bianlian.video import VideoInfo, frames, list_pictures
+
+CUT = 20.0
+"""Mean difference of two neighbouring frames' thumbnails, grey levels, from which on they belong to different shots."""
+SAME = 0.5
+"""Two faces of one frame that overlap more than this (IoU) are one face."""
+MEMORY_SECONDS = 5.0
+"""A lost face is awaited so long where it was last seen."""
+
+_THUMB = (32, 18)
+
+
+def analyse(
+    target: Path,
+    info: VideoInfo,
+    detector: Detector,
+    landmarker: Landmarker,
+    *,
+    names: tuple[str, str],
+    gap: float = 0.3,
+    clock: Clock | None = None,
+    progress: Progress = silent,
+    note: Note = silent,
+) -> Analysis:
+    """Find every face of a target and follow it.
+
+    target: video, picture or folder; info: its probe. names: of the detector and the landmarker, for the record. gap: seconds
+    without a detection that are bridged. Raises VideoError for a target that yields no frame, ConfigError for a landmarker whose
+    points do not say where the face ends.
+    """
+    clock = clock or Clock()
+    found: list[tuple[int, list[Face]]] = []
+    cuts: list[int] = []
+    before: Image | None = None
+    with closing(ahead(_decode(target, clock, note), 16)) as decoded:
+        for batch in _batched(decoded, 8):
+            with clock("detect"):
+                boxes = detector.detect([f.image for f in batch])
+            for frame, faces in zip(batch, boxes, strict=True):
+                thumb = np.asarray(cv2.resize(frame.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8)
+                if before is not None and _is_cut(before, thumb):
+                    cuts.append(frame.index)
+                before = thumb
+                with clock("landmark"):
+                    found.append((frame.index, _mark(landmarker, frame, faces)))
+            progress("analyse", len(found), info.frames)
+    progress("analyse", len(found), len(found))
+    rate = info.average_rate if info.kind == "video" else None
+    bridge, memory = (round(float(s * (rate or 0))) for s in (gap, MEMORY_SECONDS))
+    tracks = link(found, cuts=set(cuts), gap=bridge, memory=memory)
+    last = found[-1][0]
+    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tuple(tracks))
+
+
+def fingerprint(target: Path) -> str:
+    """Tell targets apart without reading all of them: a hash in hex, of a folder over its pictures' names and ends."""
+    if not target.is_dir():
+        return file_fingerprint(target)
+    digest = hashlib.sha256()
+    for picture in list_pictures(target):
+        digest.update(f"{picture.name} {file_fingerprint(picture)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _decode(target: Path, clock: Clock, note: Note) -> Generator[Frame, None, None]:
+    source = frames(target, damaged=note)
+    while True:
+        with clock("decode"):
+            frame = next(source, None)
+        if frame is None:
+            return
+        yield frame
+
+
+def _batched(items: Iterator[Frame], size: int) -> Iterator[list[Frame]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _is_cut(before: Image, now: Image) -> bool:
+    return float(np.abs(before.astype(np.float32) - now).mean()) > CUT
+
+
+def _mark(landmarker: Landmarker, frame: Frame, faces: Sequence[Face]) -> list[Face]:
+    marked = [f for f in landmarker.mark(frame.image, faces) if f is not None and f.landmarks is not None]
+    if any(f.landmarks is not None and f.landmarks.scheme == "five" for f in marked):
+        raise ConfigError("a swap wants landmarks with the face's outline, the landmarker gives five points; use facemesh")
+    if len(marked) < 2:
+        return marked
+    kept = nms(np.stack([f.box for f in marked]), np.array([f.score for f in marked]), SAME)
+    return [marked[k] for k in kept]

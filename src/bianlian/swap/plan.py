@@ -1,0 +1,111 @@
+"""From tracks to a plan: in which frame which face is swapped where, and why not elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bianlian import align
+from bianlian.errors import ConfigError, InputError
+from bianlian.geometry import box_of, inside_share
+from bianlian.mask.hull import face_size, outline
+from bianlian.swap.settings import SwapSettings
+from bianlian.swap.tracks import Analysis
+from bianlian.track import main_tracks, smooth
+from bianlian.types import Landmarks, Matrix, Points, Track
+
+OUTSIDE = 0.25
+"""A face with less than this share of its box inside the picture is left alone."""
+SHOWN_TRACKS = 12
+"""Tracks that ``describe`` names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, frame pixels; filled: interpolated."""
+
+    track: int
+    crop_from_frame: Matrix
+    outline: Points
+    filled: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """places: faces to swap by frame index. reasons: why a frame with a face has none to swap, by frame index."""
+
+    places: Mapping[int, tuple[Place, ...]]
+    reasons: Mapping[int, str]
+
+    def reason(self, frame: int) -> str:
+        """Why a frame is left as it is."""
+        return self.reasons.get(frame, "no face found")
+
+
+def make_plan(analysis: Analysis, settings: SwapSettings, *, size: int, coverage: float) -> Plan:
+    """Choose and smooth tracks and place their crops.
+
+    size, coverage: of the network's crops. Faces that are too small, or mostly outside of the picture, are left out with a reason.
+    Raises ConfigError when ``settings.faces`` names a track that is not there.
+    """
+    chosen = choose(analysis, settings.faces)
+    numbers = {t.id for t in chosen}
+    reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
+    places: dict[int, list[Place]] = {}
+    sigma = settings.smooth * float(analysis.rate or 0)
+    for track in chosen:
+        for point in smooth(track, sigma).points:
+            place = _place(track.id, point.face.landmarks, point.filled, analysis, settings, size, coverage)
+            if isinstance(place, Place):
+                places.setdefault(point.frame, []).append(place)
+            else:
+                reasons[point.frame] = place
+    return Plan({k: tuple(v) for k, v in places.items()}, reasons)
+
+
+def choose(analysis: Analysis, faces: str) -> list[Track]:
+    """Choose tracks by ``SwapSettings.faces``. Raises ConfigError for a number that no track has."""
+    if faces == "all":
+        return list(analysis.tracks)
+    if faces == "main":
+        return main_tracks(analysis.tracks, analysis.cuts)
+    known = {t.id: t for t in analysis.tracks}
+    wanted = [int(n) for n in faces.split(",")]
+    if missing := [n for n in wanted if n not in known]:
+        raise ConfigError(f"faces names track {missing[0]}, which is not there; {describe(analysis)}")
+    return [known[n] for n in sorted(set(wanted))]
+
+
+def describe(analysis: Analysis) -> str:
+    """Name the tracks in one line: number, first and last frame, mean width."""
+    said = []
+    for track in analysis.tracks:
+        width = np.mean([p.face.box[2] - p.face.box[0] for p in track.points])
+        said.append(f"{track.id} (frames {track.points[0].frame}-{track.points[-1].frame}, {width:.0f} px)")
+    return f"tracks: {', '.join(said[:SHOWN_TRACKS])}{', ...' if len(said) > SHOWN_TRACKS else ''}" if said else "there is no track"
+
+
+def _place(
+    track: int,
+    landmarks: Landmarks | None,
+    filled: bool,
+    analysis: Analysis,
+    settings: SwapSettings,
+    size: int,
+    coverage: float,
+) -> Place | str:
+    """Place one face, or say why not."""
+    if landmarks is None:
+        return "no landmarks"
+    try:
+        edge = outline(landmarks)
+        crop = align.crop_from_frame(landmarks, size, coverage)
+    except InputError:
+        return "landmarks fit no face"
+    if face_size(edge) < settings.smallest:
+        return f"face smaller than {settings.smallest:g} px"
+    if inside_share(box_of(edge), analysis.width, analysis.height) < OUTSIDE:
+        return "face outside the picture"
+    return Place(track, crop, edge, filled)

@@ -1,0 +1,68 @@
+"""Settings of a swap, checked before any work begins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bianlian.errors import ConfigError
+from bianlian.plugins import names
+from bianlian.swap.sharpen import GRAIN, LIMIT
+from bianlian.video import Encoding
+
+FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
+"""Whose faces are swapped: the most prominent one of each shot, every one, or those of the tracks with these numbers."""
+
+
+@dataclass(frozen=True)
+class SwapSettings:
+    """How a target is swapped. The defaults are the best of those measured; see each module.
+
+    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). sharpen:
+    highest gain of the finest detail, 0 for off. grain: grey levels of target texture laid over the face, 0 for none. faces:
+    ``main``, ``all``, or track numbers such as ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds. steady:
+    seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are bridged.
+    smallest: pixels of face size below which a face is left alone. batch: faces a call of the network. encoding: of a video.
+    Raises ConfigError for a value out of range or an unknown name.
+    """
+
+    detector: str = "blazeface"
+    landmarker: str = "facemesh"
+    blend: str = "mask"
+    color: str = "lab"
+    erode: float = 2.0
+    feather: float = 12.0
+    sharpen: float = LIMIT
+    grain: float = GRAIN
+    faces: str = "main"
+    smooth: float = 0.06
+    steady: float = 0.2
+    gap: float = 0.3
+    smallest: float = 16.0
+    batch: int = 8
+    encoding: Encoding = field(default_factory=Encoding)
+
+    def __post_init__(self) -> None:
+        for kind, name in (
+            ("detector", self.detector),
+            ("landmarker", self.landmarker),
+            ("blend", self.blend),
+            ("color", self.color),
+        ):
+            if name not in names(kind):
+                raise ConfigError(f"{kind} must be one of {', '.join(names(kind))}, got {name!r}")
+        if not FACES.fullmatch(self.faces):
+            raise ConfigError(f"faces must be main, all, or track numbers such as 0,3, got {self.faces!r}")
+        for name, value, low, high in (
+            ("erode", self.erode, -50, 50),
+            ("feather", self.feather, 0, 100),
+            ("sharpen", self.sharpen, 0, 10),
+            ("grain", self.grain, 0, 255),
+            ("smooth", self.smooth, 0, 2),
+            ("steady", self.steady, 0, 60),
+            ("gap", self.gap, 0, 5),
+            ("smallest", self.smallest, 4, 4096),
+            ("batch", self.batch, 1, 1024),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must lie in [{low}, {high}], got {value}")

@@ -1,0 +1,200 @@
+"""``tracks.jsonl``: whose face is where in a target, written by the analysis pass, open to editing, read again by the next run.
+
+The first line describes the target; every other line is one face in one frame:
+``{"track": 0, "person": null, "frame": 12, "box": [x1, y1, x2, y2], "score": 0.98, "filled": false, "scheme": "mesh468",
+"landmarks": [[x, y], ...]}``. Lines of a track come in frame order; pixels are rounded to a hundredth. Reading never runs code, and
+a line that is not exactly this is an error with its number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bianlian.errors import InputError, TracksError
+from bianlian.files import replacing
+from bianlian.types import Face, Landmarks, Track, TrackPoint
+
+SCHEMA = 1
+"""Version of the layout; a reader refuses every other."""
+
+_HEADER = ("schema", "target", "fingerprint", "width", "height", "frames", "rate", "detector", "landmarker", "cuts")
+_POINT = ("track", "person", "frame", "box", "score", "filled", "scheme", "landmarks")
+_LONGEST = 1 << 22
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the analysis pass knows of a target.
+
+    target: file name. fingerprint: of its content. width, height: pixels of the first frame. frames: how many frames there are,
+    one more than the last index. rate: frames a second, an estimate, None outside a video. detector, landmarker: plug-in names.
+    cuts: indices of the first frames after a cut, rising. tracks: not smoothed.
+    """
+
+    target: str
+    fingerprint: str
+    width: int
+    height: int
+    frames: int
+    rate: Fraction | None
+    detector: str
+    landmarker: str
+    cuts: tuple[int, ...]
+    tracks: tuple[Track, ...]
+
+
+def write_tracks(path: Path, analysis: Analysis) -> None:
+    """Write the file, whole or not at all. Raises OutputError."""
+    with replacing(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(_header(analysis), ensure_ascii=False) + "\n")
+        for track in analysis.tracks:
+            for point in track.points:
+                file.write(json.dumps(_record(track, point), ensure_ascii=False) + "\n")
+
+
+def read_tracks(path: Path) -> Analysis:
+    """Read the file. Raises TracksError that names the line: missing, not this schema, or a value that cannot be."""
+    groups: dict[int, list[TrackPoint]] = {}
+    persons: dict[int, str | None] = {}
+    header: Mapping[str, Any] | None = None
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b""), start=1):
+                where = f"{path}, line {number}"
+                if header is None:
+                    header = _checked_header(_parse(line, where, _HEADER), where)
+                    continue
+                track, person, point = _point(_parse(line, where, _POINT), where, int(header["frames"]))
+                if persons.setdefault(track, person) != person:
+                    raise TracksError(f"{where}: track {track} is {persons[track]!r} in earlier lines, here {person!r}")
+                groups.setdefault(track, []).append(point)
+    except OSError as error:
+        raise TracksError(f"cannot read the tracks {path}: {error.strerror}") from error
+    if header is None:
+        raise TracksError(f"{path} is empty; delete it, and the next swap writes it anew")
+    tracks = tuple(_track(path, k, groups[k], persons[k]) for k in sorted(groups))
+    rate = None if header["rate"] is None else Fraction(header["rate"])
+    rest = {k: header[k] for k in _HEADER if k not in ("schema", "rate", "cuts")}
+    return Analysis(**rest, rate=rate, cuts=tuple(header["cuts"]), tracks=tracks)
+
+
+def _header(analysis: Analysis) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "target": analysis.target,
+        "fingerprint": analysis.fingerprint,
+        "width": analysis.width,
+        "height": analysis.height,
+        "frames": analysis.frames,
+        "rate": None if analysis.rate is None else str(analysis.rate),
+        "detector": analysis.detector,
+        "landmarker": analysis.landmarker,
+        "cuts": list(analysis.cuts),
+    }
+
+
+def _record(track: Track, point: TrackPoint) -> dict[str, object]:
+    marks = point.face.landmarks
+    return {
+        "track": track.id,
+        "person": track.person,
+        "frame": point.frame,
+        "box": point.face.box.round(2).tolist(),
+        "score": round(point.face.score, 4),
+        "filled": point.filled,
+        "scheme": None if marks is None else marks.scheme,
+        "landmarks": None if marks is None else marks.points.round(2).tolist(),
+    }
+
+
+def _parse(line: bytes, where: str, keys: Sequence[str]) -> Mapping[str, Any]:
+    if len(line) >= _LONGEST:
+        raise TracksError(f"{where}: longer than {_LONGEST} bytes; the file is damaged")
+    try:
+        value = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise TracksError(f"{where}: not JSON ({error}); delete the file, and the next swap writes it anew") from error
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise TracksError(f"{where}: wanted an object with exactly the keys {', '.join(keys)}")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no finite number")
+
+
+def _checked_header(value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    _want(value["schema"] == SCHEMA, where, f"schema must be {SCHEMA}", value["schema"])
+    for key in ("target", "fingerprint", "detector", "landmarker"):
+        _want(isinstance(value[key], str), where, f"{key} must be text", value[key])
+    for key in ("width", "height", "frames"):
+        _want(_is_count(value[key]) and value[key] > 0, where, f"{key} must be a positive whole number", value[key])
+    rate = value["rate"]
+    try:
+        good = rate is None or Fraction(rate) > 0
+    except (ValueError, TypeError, ZeroDivisionError):
+        good = False
+    _want(good, where, 'rate must be null or a fraction such as "25" or "30000/1001"', rate)
+    cuts = value["cuts"]
+    _want(isinstance(cuts, list) and all(_is_count(c) for c in cuts), where, "cuts must be a list of frame indices", cuts)
+    return value
+
+
+def _point(value: Mapping[str, Any], where: str, frames: int) -> tuple[int, str | None, TrackPoint]:
+    for key in ("track", "frame"):
+        _want(_is_count(value[key]), where, f"{key} must be a whole number of 0 or more", value[key])
+    _want(value["frame"] < frames, where, f"frame must be below {frames}", value["frame"])
+    _want(isinstance(value["filled"], bool), where, "filled must be true or false", value["filled"])
+    person = value["person"]
+    _want(person is None or isinstance(person, str), where, "person must be text or null", person)
+    _want(_is_number(value["score"]), where, "score must be a number", value["score"])
+    box = _numbers(value["box"], where, "box")
+    try:
+        marks = None
+        if value["scheme"] is not None or value["landmarks"] is not None:
+            marks = Landmarks(_numbers(value["landmarks"], where, "landmarks"), str(value["scheme"]))
+        face = Face(box, float(value["score"]), marks)
+    except InputError as error:
+        if isinstance(error, TracksError):
+            raise
+        raise TracksError(f"{where}: {error}") from error
+    return value["track"], person, TrackPoint(value["frame"], face, value["filled"])
+
+
+def _numbers(value: object, where: str, name: str) -> NDArray[np.float64]:
+    rows = value if isinstance(value, list) else [None]
+    flat = [x for row in rows for x in (row if isinstance(row, list) else [row])]
+    _want(all(_is_number(x) for x in flat), where, f"{name} must hold finite numbers only", "something else")
+    try:
+        return np.array(value, np.float64)
+    except ValueError as error:
+        raise TracksError(f"{where}: {name} must be a regular list of numbers") from error
+
+
+def _track(path: Path, number: int, points: list[TrackPoint], person: str | None) -> Track:
+    if any(a.frame >= b.frame for a, b in pairwise(points)):
+        raise TracksError(f"{path}: the lines of track {number} are not in frame order, or a frame comes twice")
+    return Track(number, tuple(points), person)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 and math.isfinite(value)
+
+
+def _want(good: bool, where: str, wanted: str, got: object) -> None:
+    if not good:
+        raise TracksError(f"{where}: {wanted}, got {str(got)[:60]}")

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tyro
+
+from bianlian.commands import swap as command
+from bianlian.commands.swap import Swap, default_out, summary
+from bianlian.errors import ConfigError
+from bianlian.swap.report import NO_CONSENT, Skipped, SwapReport
+from bianlian.swap.settings import SwapSettings
+
+
+def report(**changes: Any) -> SwapReport:
+    values: dict[str, Any] = {
+        "target": "clip.mp4",
+        "output": "out/clip.mp4",
+        "person": "anna",
+        "model": "runs/1",
+        "consent": "signed",
+        "settings": SwapSettings(),
+        "frames": 100,
+        "swapped": 90,
+        "filled": 2,
+        "skipped": (Skipped("no face found", 10, ((0, 4), (7, 7), (20, 21), (30, 30), (50, 50))),),
+        "seconds": {},
+        "wall": 4.0,
+    }
+    return SwapReport(**{**values, **changes})
+
+
+def test_flags_become_settings(tmp_path: Path) -> None:
+    words = ["clip.mp4", "-m", "runs/1", "--to", "anna", "-o", "x.mkv", "--codec", "ffv1", "--blend", "poisson", "--faces", "all"]
+    made = tyro.cli(Swap, args=[*words, "--feather", "20"])
+    assert (made.target, made.model, made.to, made.out) == (Path("clip.mp4"), Path("runs/1"), "anna", Path("x.mkv"))
+    settings = made.settings()
+    assert (settings.blend, settings.faces, settings.feather, settings.encoding.codec) == ("poisson", "all", 20, "ffv1")
+
+
+def test_defaults_are_those_of_the_library() -> None:
+    assert Swap(Path("a.mp4"), Path("run"), "anna").settings() == SwapSettings()
+
+
+@pytest.mark.parametrize("wrong", [{"blend": "glue"}, {"crf": 99}, {"batch": 0}, {"detector": "none"}])
+def test_wrong_flags_are_config_errors(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Swap(Path("a.mp4"), Path("run"), "anna", **wrong).run()
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("a/clip.mp4", "a/clip_as_anna.mp4"),
+        ("clip.MKV", "clip_as_anna.mkv"),
+        ("clip.mpg", "clip_as_anna.mp4"),
+        ("p.png", "p_as_anna.png"),
+    ],
+)
+def test_default_output(target: str, wanted: str) -> None:
+    assert default_out(Path(target), "anna") == Path(wanted)
+
+
+def test_default_output_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "v1.0").mkdir()
+    assert default_out(tmp_path / "v1.0", "anna").name == "v1.0_as_anna"
+
+
+def test_run_swaps_and_says_what_was_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, Any] = {}
+
+    def fake(target: Path, swapper: object, out: Path, settings: SwapSettings, **rest: Any) -> SwapReport:
+        given.update(target=target, swapper=swapper, out=out, **rest)
+        return report()
+
+    monkeypatch.setattr(command, "swap", fake)
+    monkeypatch.setattr(command, "open_swapper", lambda run, to: (run, to))
+    monkeypatch.setattr(command, "consent_of", lambda run, to: "signed")
+    Swap(Path("clip.mp4"), Path("runs/1"), "anna").run()
+    assert given["swapper"] == (Path("runs/1"), "anna")
+    assert (given["out"], given["model"], given["consent"]) == (Path("clip_as_anna.mp4"), "runs/1", "signed")
+    assert "90 of 100 frames swapped to anna (25.0 frames/s)" in capsys.readouterr().out  # 100 frames / 4 s
+
+
+def test_summary_names_what_was_skipped() -> None:
+    text = summary(report())
+    assert "10 frames left as they were, no face found: 0-4, 7, 20-21, 30, ..." in text
+    assert text.endswith("clip.mp4 (report: clip.json)")
+    assert "consent" not in text
+    assert "no consent is recorded for anna" in summary(report(consent=NO_CONSENT))
