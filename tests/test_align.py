@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -85,3 +86,23 @@ def test_schemes_convert_downwards_only() -> None:
 def test_the_mesh_map_names_each_vertex_once() -> None:
     assert len(set(IBUG68_FROM_MESH)) == 68
     assert all(0 <= v < 468 for v in IBUG68_FROM_MESH)
+
+
+@pytest.mark.parametrize("side", [20.0, 60.0, 110.0, 400.0])
+@pytest.mark.parametrize("centre", [(80.0, 60.0), (3.0, 60.0), (158.0, 118.0), (-5.0, 50.0)])
+def test_reading_only_near_the_face_is_reading_the_whole_frame(side: float, centre: tuple[float, float]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+    image = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.uint8)
+    scale = 32 / side
+    place = np.array([[scale, 0, 15.5 - scale * centre[0]], [0, scale, 15.5 - scale * centre[1]]])
+    soft = image if scale >= 0.5 else cv2.GaussianBlur(image, (0, 0), 0.5 * (1 / scale - 1))
+    flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
+    whole = cv2.warpAffine(soft, place, (32, 32), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    # A window shifts the numbers that OpenCV rounds to 1/32 px, so levels may differ a little.
+    assert np.abs(align.cut(image, place, 32).image.astype(int) - whole).mean() < 1.0
+
+
+def test_a_crop_off_the_picture_shows_its_border() -> None:
+    rows = np.repeat(np.arange(0, 120, dtype=np.uint8)[:, None, None], 160, 1).repeat(3, 2)
+    crop = align.cut(rows, np.array([[1.0, 0, 500], [0, 1.0, 0]]), 32)
+    assert np.ptp(crop.image, axis=1).max() == 0

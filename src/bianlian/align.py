@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from bianlian.errors import ConfigError
-from bianlian.geometry import invert, scale_of, umeyama
+from bianlian.geometry import apply, compose, invert, scale_of, umeyama
 from bianlian.landmark.schemes import INNER, LEFT_EYE, RIGHT_EYE, convert
 from bianlian.types import Crop, Image, Landmarks, Matrix, Points
 
@@ -116,15 +116,27 @@ def crop_from_frame(landmarks: Landmarks, size: int, coverage: float = COVERAGE)
 def cut(image: Image, crop_from_frame: Matrix, size: int) -> Crop:
     """Cut the crop out of a frame; outside the picture its border pixels go on.
 
-    image (H, W, 3) uint8, crop_from_frame (2, 3) -> Crop of size x size. Shrinking is anti-aliased: bilinear sampling alone
-    would skip pixels when the face is more than twice as large as the crop.
+    image (H, W, 3) uint8, crop_from_frame (2, 3) -> Crop of size x size. Only the part of the picture around the crop is read:
+    a small face of a large frame is quick. Shrinking is anti-aliased: bilinear sampling alone would skip pixels when the face
+    is more than twice as large as the crop.
     """
     factor = scale_of(crop_from_frame)
+    part, part_from_frame = _around(image, crop_from_frame, size, factor)
+    crop_from_part = compose(crop_from_frame, invert(part_from_frame))
     if factor < 0.5:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.5 * (1 / factor - 1)), np.uint8)
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.5 * (1 / factor - 1)), np.uint8)
     flags = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_LINEAR
-    out = cv2.warpAffine(image, crop_from_frame, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.warpAffine(part, crop_from_part, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return Crop(np.asarray(out, np.uint8), crop_from_frame)
+
+
+def _around(image: Image, crop_from_frame: Matrix, size: int, factor: float) -> tuple[Image, Matrix]:
+    """Give the part of a picture that a crop reads, and where it lies: three sigmas of the blur and the kernel beyond it."""
+    corners = apply(invert(crop_from_frame), [[0, 0], [size, 0], [size, size], [0, size]])
+    reach, far = 4 + 2 / factor, (image.shape[1], image.shape[0])
+    x1, y1 = np.clip(np.floor(corners.min(0) - reach), 0, (far[0] - 1, far[1] - 1)).astype(int)
+    x2, y2 = np.clip(np.ceil(corners.max(0) + reach) + 1, (x1 + 1, y1 + 1), far).astype(int)
+    return np.ascontiguousarray(image[y1:y2, x1:x2]), np.array([[1.0, 0.0, -x1], [0.0, 1.0, -y1]])
 
 
 def frame_from_crop(crop: Crop) -> Matrix:

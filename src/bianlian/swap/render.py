@@ -12,7 +12,6 @@ import numpy as np
 from bianlian import align, plugins
 from bianlian.errors import InputError
 from bianlian.faceset.ahead import ahead
-from bianlian.geometry import apply, compose, invert, scale_of
 from bianlian.model import Swapper
 from bianlian.swap.color import Recolor, SteadyColor
 from bianlian.swap.paste import Finish, paste
@@ -20,7 +19,7 @@ from bianlian.swap.plan import Place, Plan
 from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis
-from bianlian.types import Crop, Frame, Image, Mask, Matrix, Note, Progress, silent
+from bianlian.types import Crop, Frame, Image, Mask, Note, Progress, silent
 from bianlian.video import VideoInfo, frames, open_writer
 
 DEPTH = 8
@@ -96,19 +95,8 @@ def _cut(target: Path, plan: Plan, size: int, clock: Clock) -> Generator[_Job, N
             return
         places = plan.places.get(frame.index, ())
         with clock("cut"):
-            crops = tuple(cut_near(frame.image, p.crop_from_frame, size) for p in places)
+            crops = tuple(align.cut(frame.image, p.crop_from_frame, size) for p in places)
         yield _Job(frame, places, crops)
-
-
-def cut_near(image: Image, crop_from_frame: Matrix, size: int) -> Crop:
-    """Cut a crop as ``align.cut`` does, reading only the part of the picture around it: a small face of a large frame is quick."""
-    corners = apply(invert(crop_from_frame), [[0, 0], [size, 0], [size, size], [0, size]])
-    reach = 4 + 2 / scale_of(crop_from_frame)  # three sigmas of the blur before shrinking, and the kernel of the resampling
-    x1, y1 = np.clip(np.floor(corners.min(0) - reach), 0, (image.shape[1] - 1, image.shape[0] - 1)).astype(int)
-    x2, y2 = np.clip(np.ceil(corners.max(0) + reach) + 1, (x1 + 1, y1 + 1), (image.shape[1], image.shape[0])).astype(int)
-    frame_from_part = np.array([[1.0, 0.0, x1], [0.0, 1.0, y1]])
-    part = align.cut(np.ascontiguousarray(image[y1:y2, x1:x2]), compose(crop_from_frame, frame_from_part), size)
-    return Crop(part.image, crop_from_frame)
 
 
 def _draw(jobs: Generator[_Job, None, None], swapper: Swapper, batch: int, clock: Clock) -> Generator[_Job, None, None]:
