@@ -1,6 +1,6 @@
 """Measure a swap against its target and, where there is one, its truth.
 
-usage: python bench/demo_truth.py OUT TARGET [TRUTH]
+usage: python bench/tools/swap_truth.py OUT TARGET [TRUTH]
 
 Prints: mouth-opening correlation with the target, sharpness of the inner face over the target's, L1 to the truth in the inner
 face for the output and for the target itself (no swap), PSNR outside the face, and whether frame count, times and sound are
@@ -19,7 +19,7 @@ import numpy as np
 from bianlian import plugins
 from bianlian.geometry import box_of
 from bianlian.landmark.schemes import convert
-from bianlian.types import Face, Image, Points
+from bianlian.types import Image, Points
 from bianlian.video import frames
 
 
@@ -87,7 +87,9 @@ def main(out: str, target: str, truth: str | None = None) -> None:
     print(f"sharpness ratio median {np.median(ratio):.3f}, p5 {np.percentile(ratio, 5):.3f}, p95 {np.percentile(ratio, 95):.3f}")
     iod = float(np.median([np.hypot(*(p[36] - p[45])) for p in p_target]))
     jitter = [np.diff(np.stack(p)[:, 17:], n=2, axis=0) for p in (p_out, p_target)]
-    print(f"jitter of the difference {100 * np.sqrt(((jitter[0] - jitter[1]) ** 2).sum(-1).mean()) / iod:.2f} % of the eye distance")
+    print(
+        f"jitter of the difference {100 * np.sqrt(((jitter[0] - jitter[1]) ** 2).sum(-1).mean()) / iod:.2f} % of the eye distance"
+    )
     error = []
     for o, t, p in zip(ours, theirs, p_target, strict=True):
         x1, y1, x2, y2 = box_of(p)
