@@ -8,7 +8,7 @@ from timing import compare
 
 from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig
 from bianlian.model.blocks import init_weights
-from bianlian.runtime import compile_module
+from bianlian.runtime import Network, compile_module
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
                 with torch.no_grad():
                     path(torch.from_numpy(crops))
 
-            compare(
-                f"{width} {size} px, batch {batch}",
-                {"torch, eager": eager, "compiled": lambda crops=crops, net=compiled: net(crops)},
-            )
+            def swift(crops: np.ndarray = crops, net: Network = compiled) -> None:
+                net(crops)
+
+            compare(f"{width} {size} px, batch {batch}", {"torch, eager": eager, "compiled": swift})
 
 
 if __name__ == "__main__":

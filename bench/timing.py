@@ -25,9 +25,8 @@ def compare(title: str, cases: Mapping[str, Callable[[], object]], *, warm: int 
     print(f"{title} ({runs} runs in turns after {warm} warm-up runs)")
     for name, values in times.items():
         middle = statistics.median(values)
-        print(
-            f"  {name:<34}{1e3 * middle:9.1f} ms   min {1e3 * min(values):8.1f}   max {1e3 * max(values):8.1f}   {base / middle:5.2f}x"
-        )
+        low, high = 1e3 * min(values), 1e3 * max(values)
+        print(f"  {name:<34}{1e3 * middle:9.1f} ms   min {low:8.1f}   max {high:8.1f}   {base / middle:5.2f}x")
 
 
 if __name__ == "__main__":

@@ -66,9 +66,8 @@ def main() -> None:
             values = [float(v) for v in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
             middle = statistics.median(values)
             base = base or middle
-            print(
-                f"  {name:<14}{1e3 * middle:8.0f} ms   min {1e3 * min(values):6.0f}   max {1e3 * max(values):6.0f}   {base / middle:5.2f}x"
-            )
+            low, high = 1e3 * min(values), 1e3 * max(values)
+            print(f"  {name:<14}{1e3 * middle:8.0f} ms   min {low:6.0f}   max {high:6.0f}   {base / middle:5.2f}x")
 
 
 if __name__ == "__main__":
