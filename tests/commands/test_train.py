@@ -1,0 +1,129 @@
+"""``bianlian train`` as a user runs it: stopped, killed, resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bianlian.cli import main
+from bianlian.train.checkpoint import list_checkpoints, load_checkpoint, newest
+from bianlian.train.cpu import best_precision
+from bianlian.train.run import open_run
+from made_faces import make_faceset
+
+
+@pytest.fixture
+def facesets(tmp_path: Path) -> list[str]:
+    return [str(make_faceset(tmp_path / name, name, hue=k, seed=k).path) for k, name in enumerate(("ana", "ben"))]
+
+
+def command(facesets: list[str], run: Path, *more: str) -> list[str]:
+    settings = ["--size", "64", "--width", "light", "--from", "scratch", "--batch", "1", "--preview-every", "1000"]
+    return ["train", *facesets, "-o", str(run), *settings, *more]
+
+
+def started(words: list[str], run: Path) -> subprocess.Popen[str]:
+    """Start a training process and wait until it has taken a few steps."""
+    process = subprocess.Popen([sys.executable, "-m", "bianlian", *words], stderr=subprocess.PIPE, text=True, env=os.environ)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if len(list_checkpoints(run)) > 0:
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"no checkpoint came: {process.communicate()[1]}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_exits_cleanly(number: int, tmp_path: Path, facesets: list[str]) -> None:
+    run = tmp_path / "run"
+    process = started(command(facesets, run, "--iterations", "100000", "--save-every", "3"), run)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "saved, go on with --resume" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    done = load_checkpoint(newest(run)).iteration
+    assert f"iteration {done}" in said.splitlines()[-1]
+    assert main(["train", "-o", str(run), "--resume", "--iterations", str(done + 1)]) == 0
+    assert load_checkpoint(newest(run)).iteration == done + 1
+
+
+@pytest.mark.slow
+def test_kill_9_never_loses_the_last_good_checkpoint(tmp_path: Path, facesets: list[str]) -> None:
+    run = tmp_path / "run"
+    process = started(command(facesets, run, "--iterations", "100000", "--save-every", "1"), run)
+    time.sleep(0.4)  # somewhere in the middle of saving: it saves after each step
+    process.kill()
+    process.communicate()
+    done = load_checkpoint(newest(run)).iteration
+    assert done >= 1
+    assert main(["train", "-o", str(run), "--resume", "--iterations", str(done + 1)]) == 0
+    assert load_checkpoint(newest(run)).iteration == done + 1
+
+
+def test_settings_are_filled_in_and_written_down(tmp_path: Path, facesets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    words = ["train", *facesets, "-o", str(run), "--size", "64", "--width", "light", "--iterations", "1", "--batch", "2"]
+    assert main(words) == 0
+    assert "no base ships for width light at 64 px" in capsys.readouterr().err
+    config = open_run(run)
+    assert config.start == "scratch"
+    assert config.settings == {"size": 64, "width": "light", "lr": 2e-4}
+    assert config.names == ("ana", "ben")
+    assert config.people[0].consent == "drawn, nobody"
+
+
+def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["train", *facesets, "-o", str(run), "--iterations", "1", "--batch", "1", "--lr", "1e-9"]) == 0
+    assert open_run(run).start == "base"
+    # The learning rate leaves the weights as they started: the encoder is the one that ships.
+    from safetensors.torch import load_file
+
+    from bianlian.weights import CARDS, locate
+
+    base = load_file(locate(CARDS["base-light-128"]))
+    ours = load_checkpoint(newest(run)).networks
+    name = "encoder.squeeze.weight"
+    assert float((ours[name] - base[name].float()).abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--size", "96"], "there are: full 64, full 128, light 64, light 128"),
+        (["--from", "nowhere.safetensors"], "takes base, scratch or a weights file"),
+        (["--lr", "-1"], "lr must be above 0"),
+        (["--batch", "0"], "batch must be 1 or more"),
+        (["--minutes", "0"], "must be above 0"),
+        (["--model", "nets"], "known: deepfake"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_anything_is_written(
+    words: list[str], message: str, tmp_path: Path, facesets: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *facesets, "-o", str(tmp_path / "run"), "--width", "light", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "cpu_info", "expected"),
+    [
+        (True, "", "bf16-mixed"),
+        (False, "flags : fpu avx512f avx512_bf16", "bf16-mixed"),
+        (False, "flags : amx_bf16", "bf16-mixed"),
+        (False, "flags : fpu avx512f avx512_vnni", "32-true"),
+        (False, "", "32-true"),
+    ],
+)
+def test_precision_follows_the_processor(cuda: bool, cpu_info: str, expected: str) -> None:
+    assert best_precision(cuda, cpu_info) == expected
