@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bianlian.detect._blazenet import GRIDS, _anchors, merge
-from bianlian.detect._pyramid import Pyramid
 from bianlian.detect.blazeface import BlazeFace, _tile
 from bianlian.errors import ConfigError
 from bianlian.geometry import apply, scaling
@@ -186,10 +185,3 @@ def test_tiles_cover_the_picture(width: int, height: int) -> None:
 
 def test_pictures_that_one_view_covers_have_no_tiles() -> None:
     assert _tile(720, 576) == []
-
-
-def test_convention_pyramid_levels_keep_pixel_centres() -> None:
-    """A ramp whose value is its x: seen at a tenth of the size, pixel k shows x = 10 k + 4.5."""
-    ramp = np.repeat(np.tile(np.arange(250, dtype=np.uint8), (250, 1))[..., None], 3, axis=2)
-    view = Pyramid(ramp).view(scaling(0.1), 25)
-    np.testing.assert_allclose(view[12, 2:23, 0], 10 * np.arange(2, 23) + 4.5, atol=0.51)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bianlian.detect._pyramid import Pyramid
+from bianlian.detect.pyramid import Pyramid
 from bianlian.geometry import apply, invert, iou, scale_of
 from bianlian.runtime import compile_file
 from bianlian.types import Matrix, Points

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.detect._blazenet import OVERLAP, BlazeNet, Candidate
-from bianlian.detect._pyramid import Pyramid
+from bianlian.detect.pyramid import Pyramid
 from bianlian.errors import ConfigError
 from bianlian.geometry import iou
 from bianlian.types import Face, Image, Landmarks, Points, check_image
@@ -30,7 +30,7 @@ _SURE = 0.8  # mean score from which a face is not looked at from other sides
 _CLOSE = 2.2  # side of the close view over the side of the proposal's box
 _HUGE = 0.5  # share of the picture's longer side from which the short-range network may propose
 _SMALL = 10 / 192  # share of the view below which a found face hints at smaller ones nearby
-_TILE, _TILES_A_SIDE, _TILE_OVERLAP = 720.0, 3, 0.2  # least side in pixels, most along a side, share that two have in common
+_TILE, _TILES_A_SIDE, _TILE_OVERLAP = 720.0, 4, 0.2  # least side in pixels, most along a side, share that two have in common
 _AXES = tuple(np.array(a) for a in ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (-1.0, 0.0)))
 
 _BOX_SHIFT, _BOX_SCALE = np.array([0.004, 0.030]), np.array([0.88, 0.905])

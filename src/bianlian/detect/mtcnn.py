@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from bianlian.detect._mtcnn_nets import load_nets
-from bianlian.detect._pyramid import Pyramid
+from bianlian.detect.pyramid import Pyramid
 from bianlian.errors import ConfigError
 from bianlian.types import Face, Image, Landmarks, check_image
 

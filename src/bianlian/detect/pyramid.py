@@ -16,8 +16,11 @@ class Pyramid:
         """Wrap a picture, (H, W, 3) uint8."""
         self._levels = [image]
 
-    def view(self, view_from_frame: Matrix, side: int) -> Image:
-        """Cut the view (side, side, 3) that the similarity describes; black outside the picture."""
+    def view(self, view_from_frame: Matrix, side: int, *, replicate: bool = False) -> Image:
+        """Cut the view (side, side, 3) that the similarity describes.
+
+        Outside the picture it is black, or with ``replicate`` the picture's border goes on.
+        """
         level, scale = 0, scale_of(view_from_frame)
         while scale < 0.5 and min(self._levels[level].shape[:2]) >= 4:
             level, scale = level + 1, scale * 2
@@ -27,4 +30,8 @@ class Pyramid:
                 half = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
                 self._levels.append(np.asarray(half, np.uint8))
         view_from_level = compose(view_from_frame, scaling(2.0**level))
-        return np.asarray(cv2.warpAffine(self._levels[level], view_from_level, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+        border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
+        picture = self._levels[level]
+        return np.asarray(
+            cv2.warpAffine(picture, view_from_level, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8
+        )
