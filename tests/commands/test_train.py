@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bianlian.cli import main
+from bianlian.train.augment import GENTLE
 from bianlian.train.checkpoint import list_checkpoints, load_checkpoint, newest
 from bianlian.train.cpu import best_precision
 from bianlian.train.run import open_run
@@ -76,7 +77,7 @@ def test_settings_are_filled_in_and_written_down(tmp_path: Path, facesets: list[
     assert "no base ships for width light at 64 px" in capsys.readouterr().err
     config = open_run(run)
     assert config.start == "scratch"
-    assert config.settings == {"size": 64, "width": "light", "lr": 2e-4}
+    assert config.settings == {"size": 64, "width": "light", "lr": 4e-4}
     assert config.names == ("ana", "ben")
     assert config.people[0].consent == "drawn, nobody"
 
@@ -85,6 +86,7 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
     run = tmp_path / "run"
     assert main(["train", *facesets, "-o", str(run), "--iterations", "1", "--batch", "1", "--lr", "1e-9"]) == 0
     assert open_run(run).start == "base"
+    assert open_run(run).augment == GENTLE
     # The learning rate leaves the weights as they started: the encoder is the one that ships.
     from safetensors.torch import load_file
 

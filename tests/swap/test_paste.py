@@ -14,7 +14,7 @@ from bianlian.swap.color import unchanged
 from bianlian.swap.paste import Finish, paste, warp
 from bianlian.types import Crop, Image, Points
 
-PLAIN = Finish(color=unchanged, sharpen=0, grain=0)
+PLAIN = Finish(color=unchanged, shade=0, sharpen=0, grain=0)
 ONES = np.ones((64, 64), np.float32)
 
 

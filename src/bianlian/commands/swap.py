@@ -14,6 +14,7 @@ from bianlian.errors import RunError
 from bianlian.swap.pipeline import swap
 from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.swap.swapper import open_swapper
 from bianlian.train.run import open_run
@@ -61,6 +62,9 @@ class Swap:
 
     feather: float = 12.0
     """Width of the mask's soft edge, inward, in % of the face's size."""
+
+    shade: float = SHARE
+    """Share of the light and shade on the target's face that the new face takes over; 0 turns it off."""
 
     sharpen: float = LIMIT
     """Highest gain of the finest detail while the face's sharpness is matched to the frame's; 0 turns it off."""
@@ -111,6 +115,7 @@ class Swap:
             color=self.color,
             erode=self.erode,
             feather=self.feather,
+            shade=self.shade,
             sharpen=self.sharpen,
             grain=self.grain,
             faces=self.faces,

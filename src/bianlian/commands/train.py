@@ -65,7 +65,7 @@ class Train:
     """Arithmetic: auto takes bf16 where the device computes in it."""
 
     lr: float | None = None
-    """Learning rate; 5e-5 for full, 2e-4 for light when left out."""
+    """Learning rate; 5e-5 for full, 4e-4 for light when left out."""
 
     preview_every: int = 300
     """Write a picture to previews/ every so many iterations."""

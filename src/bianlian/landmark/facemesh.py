@@ -3,7 +3,8 @@
 Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", arXiv 1907.06724; the
 network is MediaPipe's ``face_landmark`` (192 x 192), by OpenVINO. What differs: the network is always run on its own refined
 region (the second pass looks at the square around the first pass's mesh, eyes level), so that the points hardly depend on the
-detector's box; the third coordinate is dropped.
+detector's box; large faces are shrunk without skipping pixels, which more than halves the jitter of the points of faces of 500
+pixels and more; the third coordinate is dropped.
 
 Conventions: the network counts from the corner of its first pixel, the project from that pixel's centre, so 0.5 is subtracted
 in the region before points go back to the frame.
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bianlian.detect.pyramid import Pyramid
 from bianlian.errors import ConfigError
 from bianlian.geometry import apply, box_of, invert
 from bianlian.landmark.schemes import convert
@@ -56,27 +57,28 @@ class FaceMesh:
         face, when it has some, say how the head is turned; without them all four quarter turns are tried.
         """
         check_image(image)
-        return [self._mark(image, face) for face in faces]
+        pyramid = Pyramid(image)
+        return [self._mark(pyramid, face) for face in faces]
 
-    def _mark(self, image: Image, face: Face) -> Face | None:
-        mesh, logit = self._refine(image, *_start(face))
+    def _mark(self, pyramid: Pyramid, face: Face) -> Face | None:
+        mesh, logit = self._refine(pyramid, *_start(face))
         if face.landmarks is None:
-            turns = [self._refine(image, _square(face.box), axis) for axis in ((0.0, 1.0), (0.0, -1.0), (-1.0, 0.0))]
+            turns = [self._refine(pyramid, _square(face.box), axis) for axis in ((0.0, 1.0), (0.0, -1.0), (-1.0, 0.0))]
             mesh, logit = max([(mesh, logit), *turns], key=lambda turn: turn[1])
         if 1 / (1 + np.exp(-logit)) < self._presence or not np.isfinite(mesh).all():
             return None
         landmarks = Landmarks(mesh, "mesh468")
         return Face(box_of(convert(landmarks, "ibug68").points), face.score, landmarks)
 
-    def _refine(self, image: Image, square: Points, axis: Sequence[float] | NDArray[np.float64]) -> tuple[Points, float]:
+    def _refine(self, pyramid: Pyramid, square: Points, axis: Sequence[float] | NDArray[np.float64]) -> tuple[Points, float]:
         """Run all passes from a square (centre, half side) and the direction of the eyes -> mesh (468, 2), logit of presence."""
         for _ in range(self._passes):
-            mesh, logit = self._run(image, _roi_from_frame(square, np.asarray(axis, np.float64)))
+            mesh, logit = self._run(pyramid, _roi_from_frame(square, np.asarray(axis, np.float64)))
             square, axis = _square_of(mesh)
         return mesh, logit
 
-    def _run(self, image: Image, roi_from_frame: Matrix) -> tuple[Points, float]:
-        roi = cv2.warpAffine(image, roi_from_frame, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    def _run(self, pyramid: Pyramid, roi_from_frame: Matrix) -> tuple[Points, float]:
+        roi = pyramid.view(roi_from_frame, SIDE, replicate=True)
         mesh, logit = self._network(np.asarray(roi / 255, np.float32)[None])
         points = mesh.reshape(468, 3)[:, :2].astype(np.float64) - 0.5
         return apply(invert(roi_from_frame), points), float(np.clip(logit.ravel()[0], -60, 60))

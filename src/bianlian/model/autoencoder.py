@@ -50,7 +50,7 @@ class DeepfakeConfig:
     lr: float = 5e-5
     betas: tuple[float, float] = (0.5, 0.999)
     structural: float = 1.0
-    edge: float = 1.0
+    edge: float = 3.0
 
     def __post_init__(self) -> None:
         if (self.width, self.size) not in WIDTHS:

@@ -13,6 +13,7 @@ from bianlian.geometry import apply, box_of, compose, scale_of
 from bianlian.mask.hull import hull_mask
 from bianlian.swap.blend import Blend, mask_blend
 from bianlian.swap.color import Recolor, lab_mean_std
+from bianlian.swap.shade import SHARE, shade
 from bianlian.swap.sharpen import GRAIN, LIMIT, sharpen
 from bianlian.types import Crop, Image, Mask, Matrix, Points
 
@@ -24,13 +25,15 @@ MARGIN = 4
 class Finish:
     """How a face is fitted to its frame.
 
-    color, blend: plug-ins. erode, feather: see ``hull_mask``. sharpen, grain: ``limit`` and ``grain`` of ``sharpen``.
+    color, blend: plug-ins. erode, feather: see ``hull_mask``. shade: share of the light that is taken over, see ``shade``.
+    sharpen, grain: ``limit`` and ``grain`` of ``sharpen``.
     """
 
     color: Recolor = lab_mean_std
     blend: Blend = mask_blend
     erode: float = 2.0
     feather: float = 12.0
+    shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN
 
@@ -52,7 +55,7 @@ def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points,
     if not mask.any():
         return frame
     inside = _mask(apply(crop.crop_from_frame, outline), weights.shape, weights, np.eye(2, 3), finish)
-    face = finish.color(face, crop.image, inside)
+    face = shade(finish.color(face, crop.image, inside), crop.image, inside, finish.shade)
     target = np.ascontiguousarray(frame[y1:y2, x1:x2])
     placed = warp(face, roi_from_crop, shape)
     placed = sharpen(placed, target, mask, scale=scale_of(roi_from_crop), limit=finish.sharpen, grain=finish.grain)

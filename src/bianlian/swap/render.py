@@ -136,12 +136,13 @@ def _join(
     """Fit each face to its frame and paste it -> (frame, places that changed it)."""
     recolor: Recolor = plugins.load("color", settings.color)
     finish = Finish(
-        recolor,
-        plugins.load("blend", settings.blend),
-        settings.erode,
-        settings.feather,
-        settings.sharpen,
-        settings.grain,
+        color=recolor,
+        blend=plugins.load("blend", settings.blend),
+        erode=settings.erode,
+        feather=settings.feather,
+        shade=settings.shade,
+        sharpen=settings.sharpen,
+        grain=settings.grain,
     )
     window = settings.steady * float(analysis.rate or 0)
     steady: dict[int, SteadyColor] = {}

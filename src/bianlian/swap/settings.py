@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bianlian.errors import ConfigError
 from bianlian.plugins import names
+from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.video import Encoding
 
@@ -18,11 +19,12 @@ FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
 class SwapSettings:
     """How a target is swapped. The defaults are the best of those measured; see each module.
 
-    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). sharpen:
-    highest gain of the finest detail, 0 for off. grain: grey levels of target texture laid over the face, 0 for none. faces:
-    ``main``, ``all``, or track numbers such as ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds. steady:
-    seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are bridged.
-    smallest: pixels of face size below which a face is left alone. batch: faces a call of the network. encoding: of a video.
+    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). shade: share
+    of the target's light and shade that is taken over (``swap.shade``). sharpen: highest gain of the finest detail, 0 for off.
+    grain: grey levels of target texture laid over the face, 0 for none. faces: ``main``, ``all``, or track numbers such as
+    ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds. steady: seconds over which colour may follow the light,
+    0 for each frame by itself. gap: seconds without a detection that are bridged. smallest: pixels of face size below which a
+    face is left alone. batch: faces a call of the network. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -32,6 +34,7 @@ class SwapSettings:
     color: str = "lab"
     erode: float = 2.0
     feather: float = 12.0
+    shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN
     faces: str = "main"
@@ -56,6 +59,7 @@ class SwapSettings:
         for name, value, low, high in (
             ("erode", self.erode, -50, 50),
             ("feather", self.feather, 0, 100),
+            ("shade", self.shade, 0, 1),
             ("sharpen", self.sharpen, 0, 10),
             ("grain", self.grain, 0, 255),
             ("smooth", self.smooth, 0, 2),

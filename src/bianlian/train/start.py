@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bianlian.errors import ConfigError, RunError, WeightsError
 from bianlian.faceset.store import Faceset
-from bianlian.train.augment import AugmentConfig
+from bianlian.train.augment import GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
 from bianlian.train.cpu import best_precision
 from bianlian.train.run import SETTINGS, RunConfig, entries, open_run
@@ -22,7 +22,7 @@ from bianlian.types import Note, silent
 from bianlian.weights import CARDS, locate
 
 BASE, SCRATCH = "base", "scratch"
-RATES: Mapping[str, float] = {"full": 5e-5, "light": 2e-4}
+RATES: Mapping[str, float] = {"full": 5e-5, "light": 4e-4}
 """Learning rate by width: the reference's, and what the narrow network takes."""
 CPU_BATCH, GPU_BATCH = 8, 64
 _BASES: Mapping[tuple[str, int], str] = {("light", 128): "base-light-128"}
@@ -79,7 +79,7 @@ def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note =
         model=choices.model,
         people=entries(facesets),
         settings=settings,
-        augment=AugmentConfig(),
+        augment=AugmentConfig() if base is None else GENTLE,
         batch=choices.batch if choices.batch is not None else (GPU_BATCH if cuda else CPU_BATCH),
         precision=best_precision(cuda) if choices.precision == "auto" else choices.precision,
         start=start,

@@ -77,7 +77,7 @@ _CARDS = (
     WeightsCard(
         name="base-light-128",
         file="deepfake-light-128.safetensors",
-        sha256="9a2667bbf9c81c8586164aa3b447cf8cbba2c5c6ef38fb4482428a154aee1186",
+        sha256="e76873935a34dc2d49d86f56f1c9064ee31c7e762918631c74183e1fd869c669",
         size=15_451_922,
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
