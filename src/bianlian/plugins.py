@@ -29,6 +29,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "five": "bianlian.landmark.five:FivePoints",
             }
         ),
+        "describer": MappingProxyType({"dlib": "bianlian.identity.dlib:DlibDescriptor"}),
         "model": MappingProxyType({"deepfake": "bianlian.model.deepfake:Deepfake"}),
         "blend": MappingProxyType(
             {

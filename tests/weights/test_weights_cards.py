@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bianlian.weights import CARDS, PackageFile, Url, WeightsCard, WheelMember
+from bianlian.weights import CARDS, PackageFile, SdistMember, Url, WeightsCard, WheelMember
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=lambda c: c.name)
@@ -27,6 +27,8 @@ def test_every_source_names_one_exact_file(card: WeightsCard) -> None:
         if isinstance(source, WheelMember):
             assert re.fullmatch(r"\d+(\.\d+)+", source.version)
             assert source.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", source.sha256)
+        elif isinstance(source, SdistMember):
+            assert re.fullmatch(r"[0-9a-f]{64}", source.sha256)
         elif isinstance(source, Url):
             assert source.url.startswith("https://")
         else:

@@ -1,4 +1,4 @@
-"""``bianlian pretrain``: rendered true swaps -> the base that every new person starts from."""
+"""``bianlian pretrain``: rendered true swaps -> the base that new people start from, and the refiner of their swaps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from rich.console import Console
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from tyro.conf import Positional, arg
 
 from bianlian import plugins
 from bianlian.commands._show import shown
 from bianlian.commands.train import stopping, watching
-from bianlian.errors import InputError, Interrupted
+from bianlian.errors import InputError, Interrupted, WeightsError
+from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.train.loop import Limits
 from bianlian.train.pairs import Pairs, align_shards
-from bianlian.train.pretrain import PretrainConfig, pretrain
+from bianlian.train.pretrain import PretrainConfig, Recipe, pretrain
+from bianlian.train.pretrain_base import BaseRecipe
+from bianlian.train.pretrain_refiner import RefinerRecipe
+from bianlian.weights import CARDS, locate
+
+RATES = {"base": 5e-4, "refiner": 1e-3}
 
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Train the base on virtual people who play the same performance: the recipe of the weights that ship.
+    """Train the base or the refiner on virtual people who play the same performance: the recipe of the weights that ship.
 
     Takes the shards of the head renderer's `crops --pairs --align umeyama68 --coverage 0.6 --size 256`. The pictures are aligned
     once into --pairs; a run that was stopped goes on from OUT.state. With a GPU the same command trains there.
@@ -29,8 +37,14 @@ class Pretrain:
     shards: Positional[tuple[Path, ...]] = ()
     """Shards (.npz) or folders of them; may be left out when --pairs holds aligned ones already."""
 
-    out: Annotated[Path, arg(aliases=["-o"])] = Path("base.safetensors")
-    """Weights file to write, in half precision."""
+    what: Literal["base", "refiner"] = "base"
+    """What to train: the base that new people start from, or the refiner that lends swapped faces light and detail."""
+
+    out: Annotated[Path | None, arg(aliases=["-o"])] = None
+    """Weights file to write, in half precision; base.safetensors or refiner.safetensors when left out."""
+
+    base: Path | None = None
+    """Base that draws the faces to refine; the one that ships when left out."""
 
     pairs: Path = Path("pairs")
     """Folder of the aligned pairs."""
@@ -39,16 +53,16 @@ class Pretrain:
     """Minutes of training."""
 
     size: int = 128
-    """Side of the model's pictures in pixels."""
+    """Side of the base's pictures in pixels."""
 
     width: Literal["light", "full"] = "light"
-    """Width of the model."""
+    """Width of the base."""
 
     batch: int = 16
     """Examples a step."""
 
-    lr: float = 5e-4
-    """Learning rate; it falls in the second half."""
+    lr: float | None = None
+    """Learning rate, which falls in the second half; 5e-4 for the base, 1e-3 for the refiner when left out."""
 
     seed: int = 0
     """Fixes the first weights and the order of the examples."""
@@ -64,10 +78,24 @@ class Pretrain:
         if not aligned:
             raise InputError(f"no shards were given and {self.pairs} holds no aligned pairs; render some first")
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        config = PretrainConfig(self.size, self.width, self.batch, self.lr, self.minutes, self.seed)
+        out, recipe = self.out or Path(f"{self.what}.safetensors"), self.recipe()
+        config = PretrainConfig(self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed)
         with stopping(console) as stop, watching(console, Limits(minutes=self.minutes)) as watch:
-            iteration = pretrain(Pairs(aligned), self.out, config, stop=stop, watch=watch)
-        done = f"{self.out}: iteration {iteration}"
+            iteration = pretrain(recipe, Pairs(aligned), out, config, stop=stop, watch=watch)
+        done = f"{out}: iteration {iteration}"
         if stop():
             raise Interrupted(f"{done}; saved, the same command goes on")
         Console(highlight=False, markup=False, soft_wrap=True).print(done)
+
+    def recipe(self) -> Recipe:
+        """Make what is trained. Raises WeightsError for a base that does not load, ConfigError for a size there is none of."""
+        model = DeepfakeConfig(size=self.size, width=self.width)
+        if self.what == "base":
+            return BaseRecipe(model, self.seed)
+        path = self.base or locate(CARDS["base-light-128"])
+        try:
+            return RefinerRecipe(model, load_file(path))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            raise WeightsError(
+                f"{path} is no base of {self.width} width at {self.size} px: {str(error).splitlines()[0]}"
+            ) from error

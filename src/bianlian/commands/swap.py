@@ -63,6 +63,10 @@ class Swap:
     feather: float = 12.0
     """Width of the mask's soft edge, inward, in % of the face's size."""
 
+    refine: float = 1.0
+    """Share of the refiner's correction, which lends the new face the light and fine detail of the face under it; 0 turns it
+    off."""
+
     shade: float = SHARE
     """Share of the light and shade on the target's face that the new face takes over; 0 turns it off."""
 
@@ -115,6 +119,7 @@ class Swap:
             color=self.color,
             erode=self.erode,
             feather=self.feather,
+            refine=self.refine,
             shade=self.shade,
             sharpen=self.sharpen,
             grain=self.grain,

@@ -6,21 +6,28 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bianlian import align, plugins
 from bianlian.errors import InputError
 from bianlian.faceset.ahead import ahead
+from bianlian.geometry import compose
 from bianlian.model import Swapper
 from bianlian.swap.color import Recolor, SteadyColor
 from bianlian.swap.paste import Finish, paste
 from bianlian.swap.plan import Place, Plan
+from bianlian.swap.refine import CompiledRefiner, refined_size
 from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis
 from bianlian.types import Crop, Frame, Image, Mask, Note, Progress, silent
 from bianlian.video import VideoInfo, frames, open_writer
+
+Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 DEPTH = 8
 """Frames between two stages: enough to keep both busy, few enough for 4K."""
@@ -28,11 +35,13 @@ DEPTH = 8
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """A frame on its way. crops: one for each place; after the network, faces and weights of each too."""
+    """A frame on its way. For each place, crops: what the network sees; under: the same at the size of the finished face; after
+    the networks, faces and weights of that size."""
 
     frame: Frame
     places: tuple[Place, ...]
     crops: tuple[Crop, ...]
+    under: tuple[Crop, ...]
     faces: tuple[Image, ...] = ()
     weights: tuple[Mask, ...] = ()
 
@@ -68,8 +77,9 @@ def render(
     clock = clock or Clock()
     count = swapped = filled = 0
     reasons: list[tuple[int, str]] = []
-    cut = ahead(_cut(target, plan, swapper.size, clock), DEPTH)
-    drawn = ahead(_draw(cut, swapper, settings.batch, clock), DEPTH)
+    size = swapper.size if settings.refine <= 0 else refined_size(plan, swapper.size)
+    cut = ahead(_cut(target, plan, swapper.size, size, clock), DEPTH)
+    drawn = ahead(_draw(cut, _Artist(swapper, size, settings, clock), settings.batch), DEPTH)
     joined = ahead(_join(drawn, settings, analysis, clock), DEPTH)
     with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
         for frame, places in done:
@@ -86,7 +96,7 @@ def render(
     return Rendered(count, swapped, filled, tuple(reasons))
 
 
-def _cut(target: Path, plan: Plan, size: int, clock: Clock) -> Generator[_Job, None, None]:
+def _cut(target: Path, plan: Plan, size: int, finished: int, clock: Clock) -> Generator[_Job, None, None]:
     source = frames(target)
     while True:
         with clock("decode"):
@@ -96,31 +106,69 @@ def _cut(target: Path, plan: Plan, size: int, clock: Clock) -> Generator[_Job, N
         places = plan.places.get(frame.index, ())
         with clock("cut"):
             crops = tuple(align.cut(frame.image, p.crop_from_frame, size) for p in places)
-        yield _Job(frame, places, crops)
+            under = tuple(_cut_under(frame.image, crop, finished) for crop in crops)
+        yield _Job(frame, places, crops, under)
 
 
-def _draw(jobs: Generator[_Job, None, None], swapper: Swapper, batch: int, clock: Clock) -> Generator[_Job, None, None]:
-    """Run the network over the crops of several frames at once; frames keep their order."""
+def _cut_under(image: Image, crop: Crop, size: int) -> Crop:
+    """Cut what a crop shows again, with another number of pixels."""
+    if size == crop.size:
+        return crop
+    factor = size / crop.size
+    finer = np.array([[factor, 0.0, (factor - 1) / 2], [0.0, factor, (factor - 1) / 2]])  # pixels' centres, not corners
+    return align.cut(image, compose(finer, crop.crop_from_frame), size)
+
+
+class _Artist:
+    """Draws and refines the faces of a few crops at a time. size: of the finished faces."""
+
+    def __init__(self, swapper: Swapper, size: int, settings: SwapSettings, clock: Clock) -> None:
+        self._swapper, self._size, self._share, self._clock = swapper, size, settings.refine, clock
+        self._refiner = CompiledRefiner(size) if settings.refine > 0 else None
+
+    def draw(self, crops: NDArray[np.uint8], under: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Swap crops (N, S, S, 3) of which under (N, T, T, 3) shows the same -> faces (N, T, T, 3), weights (N, T, T).
+
+        Raises InputError for a model of other shapes.
+        """
+        with self._clock("network"):
+            drawn, own = self._swapper.swap(crops)
+        if drawn.shape != crops.shape or drawn.dtype != np.uint8 or own.shape != crops.shape[:3]:
+            raise InputError(f"the model must give {crops.shape} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
+        if self._refiner is not None:
+            with self._clock("refine"):
+                drawn, own = enlarge(drawn, self._size, cv2.INTER_CUBIC), enlarge(own, self._size, cv2.INTER_LINEAR)
+                drawn = self._refiner(drawn, under, self._share)
+        return drawn, own
+
+
+def enlarge(pictures: NDArray[Pixel], size: int, how: int) -> NDArray[Pixel]:
+    """Resize a batch (N, S, S) or (N, S, S, C) to another side; the same one when it has that side."""
+    if pictures.shape[1] == size:
+        return pictures
+    return np.stack([cv2.resize(picture, (size, size), interpolation=how) for picture in pictures])
+
+
+def _draw(jobs: Generator[_Job, None, None], artist: _Artist, batch: int) -> Generator[_Job, None, None]:
+    """Run the networks over the crops of several frames at once; frames keep their order."""
     with closing(jobs):
         waiting: list[_Job] = []
         for job in jobs:
             waiting.append(job)
             if sum(len(j.crops) for j in waiting) >= batch or len(waiting) >= 2 * batch:
-                yield from _drawn(waiting, swapper, batch, clock)
+                yield from _drawn(waiting, artist, batch)
                 waiting = []
-        yield from _drawn(waiting, swapper, batch, clock)
+        yield from _drawn(waiting, artist, batch)
 
 
-def _drawn(jobs: list[_Job], swapper: Swapper, batch: int, clock: Clock) -> Iterator[_Job]:
+def _drawn(jobs: list[_Job], artist: _Artist, batch: int) -> Iterator[_Job]:
     crops = [c.image for j in jobs for c in j.crops]
+    under = [c.image for j in jobs for c in j.under]
     faces: list[Image] = []
     weights: list[Mask] = []
     for start in range(0, len(crops), batch):
-        some = np.stack(crops[start : start + batch])
-        with clock("network"):
-            drawn, own = swapper.swap(some)
-        if drawn.shape != some.shape or drawn.dtype != np.uint8 or own.shape != some.shape[:3]:
-            raise InputError(f"the model must give {some.shape} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
+        end = start + batch
+        drawn, own = artist.draw(np.stack(crops[start:end]), np.stack(under[start:end]))
         faces += list(drawn)
         weights += list(own)
     at = 0
@@ -150,7 +198,7 @@ def _join(
         for job in jobs:
             image = job.frame.image
             changed = []
-            for place, crop, face, weights in zip(job.places, job.crops, job.faces, job.weights, strict=True):
+            for place, crop, face, weights in zip(job.places, job.under, job.faces, job.weights, strict=True):
                 color = steady.setdefault(place.track, SteadyColor(recolor, window))
                 with clock("paste"):
                     new = paste(image, crop, face, weights, place.outline, replace(finish, color=color))

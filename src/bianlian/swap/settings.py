@@ -19,12 +19,13 @@ FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
 class SwapSettings:
     """How a target is swapped. The defaults are the best of those measured; see each module.
 
-    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). shade: share
-    of the target's light and shade that is taken over (``swap.shade``). sharpen: highest gain of the finest detail, 0 for off.
-    grain: grey levels of target texture laid over the face, 0 for none. faces: ``main``, ``all``, or track numbers such as
-    ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds. steady: seconds over which colour may follow the light,
-    0 for each frame by itself. gap: seconds without a detection that are bridged. smallest: pixels of face size below which a
-    face is left alone. batch: faces a call of the network. encoding: of a video.
+    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). refine: share
+    of the refiner's correction (``swap.refine``). shade: share of the target's light and shade that is taken over (``swap.shade``).
+    sharpen: highest gain of the finest detail. grain: grey levels of target texture laid over the face. These four: 0 for off.
+    faces: ``main``, ``all``, or track numbers such as ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds.
+    steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are
+    bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of the network. encoding: of a
+    video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -34,6 +35,7 @@ class SwapSettings:
     color: str = "lab"
     erode: float = 2.0
     feather: float = 12.0
+    refine: float = 1.0
     shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN
@@ -59,6 +61,7 @@ class SwapSettings:
         for name, value, low, high in (
             ("erode", self.erode, -50, 50),
             ("feather", self.feather, 0, 100),
+            ("refine", self.refine, 0, 1),
             ("shade", self.shade, 0, 1),
             ("sharpen", self.sharpen, 0, 10),
             ("grain", self.grain, 0, 255),

