@@ -35,6 +35,10 @@ RELIT = 0.7
 """Share of examples in which the drawn face comes in another light than the answer."""
 GRID = 4
 """Nodes a side of the field that lights a face from one side or another."""
+LEAK = 0.3
+"""Weight of what is left of the target's features."""
+FLOOR = 1e-5
+"""Mean square difference below which target and answer count as one person."""
 LEVEL = 128
 """Stored value of the field that changes nothing."""
 
@@ -77,8 +81,34 @@ class RefinerRecipe:
         return refined
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Compare with the exact answer."""
-        return reconstruction_losses(self._config, drawn, as_picture(batch[3]), as_weight(batch[4]))
+        """Compare with the exact answer, and see to it that what is left of the error does not point to the target."""
+        answer, weight = as_picture(batch[3]), as_weight(batch[4])
+        losses = reconstruction_losses(self._config, drawn, answer, weight)
+        losses["leak"] = LEAK * leak(drawn, as_picture(batch[0]), answer, weight)
+        losses["total"] = losses["total"] + losses["leak"]
+        return losses
+
+
+def leak(drawn: Tensor, target: Tensor, answer: Tensor, weight: Tensor) -> Tensor:
+    """Measure how far features of the target are left in what was drawn: 0 for none, 1 for the target itself; a scalar.
+
+    All (B, 3, S, S), weight (B, 1, S, S). The error's projection on the way from the answer to the target, in the band of sizes in
+    which features lie (2 to 16 pixels of 128: coarser is light, finer is texture), averaged over the pictures that differ at all;
+    never below 0 for a picture.
+    """
+    error, way = _features(drawn) - _features(answer), _features(target) - _features(answer)
+    here = functional.interpolate(weight, size=tuple(error.shape[2:]), mode="area")
+    length = (here * way * way).mean((1, 2, 3))
+    differs = (length > FLOOR).float()
+    share = (here * error * way).mean((1, 2, 3)) / length.clamp_min(FLOOR)
+    return (functional.relu(share) * differs).sum() / differs.sum().clamp_min(1)
+
+
+def _features(x: Tensor) -> Tensor:
+    """Keep what is between 2 and 16 pixels of 128: (B, 3, S, S) -> (B, 3, 64, 64)."""
+    small = functional.interpolate(x, size=(64, 64), mode="area")
+    light = functional.interpolate(functional.avg_pool2d(small, 8), scale_factor=8.0, mode="bilinear", align_corners=False)
+    return small - light
 
 
 def example(row: Triple, drawn: int, size: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], ...]:

