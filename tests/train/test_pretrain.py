@@ -135,9 +135,9 @@ def test_a_refiner_example_films_target_and_answer_alike() -> None:
     row = triple()
     same = replace(row, pose_from=row.truth)
     for seed in range(10):
-        seen, small, _, answer, _, soft, share, table, field = pretrain_refiner.example(same, 64, 96, np.random.default_rng(seed))
+        seen, small, _, answer, _, soft, share, table = pretrain_refiner.example(same, 64, 96, np.random.default_rng(seed))
         np.testing.assert_array_equal(seen, answer)  # the very same noise
-        assert (small.shape, soft.shape, share.shape, table.shape, field.shape) == ((64, 64, 3), (64, 64, 3), (), (256, 3), (4, 4))
+        assert (small.shape, soft.shape, share.shape, table.shape) == ((64, 64, 3), (64, 64, 3), (), (256, 3))
 
 
 def test_cutting_does_not_alias() -> None:
@@ -212,18 +212,3 @@ def test_without_pairs_or_with_another_base_the_command_says_so(tmp_path: Path, 
     arguments = ["--pairs", str(tmp_path), "--what", "refiner", "--base", str(tmp_path / "base")]
     assert main(["pretrain", *arguments]) == 2
     assert "is no base of light width at 128 px" in capsys.readouterr().err
-
-
-def test_a_leak_is_measured_between_the_answer_and_the_target() -> None:
-    g = torch.Generator().manual_seed(3)
-    answer, target = (torch.nn.functional.interpolate(torch.rand(2, 3, 32, 32, generator=g), size=(128, 128)) for _ in range(2))
-    weight = torch.ones(2, 1, 128, 128)
-    for share in (0.0, 0.25, 1.0):
-        mixed = answer + share * (target - answer)
-        assert float(pretrain_refiner.leak(mixed, target, answer, weight)) == pytest.approx(share, abs=1e-4)
-    away = answer - 0.5 * (target - answer)
-    assert float(pretrain_refiner.leak(away, target, answer, weight)) == 0
-    # Light is no feature, and one person's face cannot leak into itself.
-    assert float(pretrain_refiner.leak(answer * 0 + target.mean(), target, answer, weight)) < 1
-    assert float(pretrain_refiner.leak(answer + 0.2, target, answer, weight)) == pytest.approx(0, abs=1e-4)
-    assert float(pretrain_refiner.leak(target, answer, answer, weight)) == 0

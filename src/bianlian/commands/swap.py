@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from bianlian.commands._show import shown
 from bianlian.errors import RunError
 from bianlian.swap.pipeline import swap
+from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
@@ -63,7 +64,7 @@ class Swap:
     feather: float = 12.0
     """Width of the mask's soft edge, inward, in % of the face's size."""
 
-    refine: float = 1.0
+    refine: float = REFINED
     """Share of the refiner's correction, which lends the new face the light and fine detail of the face under it; 0 turns it
     off."""
 

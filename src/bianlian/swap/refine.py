@@ -15,7 +15,14 @@ from bianlian.swap.plan import Plan
 from bianlian.weights import CARDS, locate
 
 CARD = "refiner"
-SHARES = (2.0, 1.5)
+SHARE = 0.6
+"""Default for the share of the correction that is applied.
+
+The whole of it is a little nearer to the truth in pixels, and leaves more of the target in the face. Demo pair after five minutes,
+nothing else changed: distance of a recogniser's descriptions to the source and to the target 0.37 and 0.42 with 0.6, 0.41 and 0.35
+with 1; with 0 they are 0.37 and 0.48, and the truth's 0.37 and 0.45.
+"""
+SIDES = (2.0, 1.5)
 """Sides of finished crops, in sides of the network's, largest first; 1 otherwise."""
 
 
@@ -26,7 +33,7 @@ def refined_size(plan: Plan, size: int) -> int:
     """
     scales = [1 / scale_of(place.crop_from_frame) for places in plan.places.values() for place in places]
     scale = float(np.median(scales)) if scales else 1.0
-    share = next((share for share in SHARES if scale >= 0.85 * share), 1.0)
+    share = next((share for share in SIDES if scale >= 0.85 * share), 1.0)
     return round(size * share / MULTIPLE) * MULTIPLE if share > 1 else size
 
 
@@ -47,7 +54,7 @@ class CompiledRefiner:
         shape = (1, 3, size + self._padding, size + self._padding)
         self._network = compile_module(module, shape, shape, threads=threads or os.cpu_count() or 1, dynamic_batch=True)
 
-    def __call__(self, drawn: NDArray[np.uint8], target: NDArray[np.uint8], share: float = 1.0) -> NDArray[np.uint8]:
+    def __call__(self, drawn: NDArray[np.uint8], target: NDArray[np.uint8], share: float = SHARE) -> NDArray[np.uint8]:
         """Refine a batch: drawn and target (N, S, S, 3) RGB uint8, of the same places in the frame -> (N, S, S, 3) uint8.
 
         share: of the correction that is applied, in [0, 1]. Raises InputError for another shape or type.

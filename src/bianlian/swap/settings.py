@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bianlian.errors import ConfigError
 from bianlian.plugins import names
+from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.video import Encoding
@@ -35,7 +36,7 @@ class SwapSettings:
     color: str = "lab"
     erode: float = 2.0
     feather: float = 12.0
-    refine: float = 1.0
+    refine: float = REFINED
     shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN

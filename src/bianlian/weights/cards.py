@@ -89,7 +89,7 @@ _CARDS = (
     WeightsCard(
         name="refiner",
         file="refiner.safetensors",
-        sha256="1700763f2646afa31448e0b9d93bed7606b07b2f35affa5a1dec7530e03d1fa4",
+        sha256="08c49d506aabffbf4a782b335e9bead042225961c85850f85282ff1dd3b1e7d6",
         size=3_577_078,
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
