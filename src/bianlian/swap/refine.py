@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from bianlian.errors import InputError, WeightsError
 from bianlian.geometry import scale_of
 from bianlian.model.refiner import MULTIPLE, Refiner
 from bianlian.runtime import compile_module
-from bianlian.swap.plan import Plan
 from bianlian.weights import CARDS, locate
+
+if TYPE_CHECKING:
+    from bianlian.swap.plan import Plan
 
 CARD = "refiner"
 SHARE = 0.6

@@ -6,7 +6,8 @@ under the mask alone, is added; outlines and texture are finer than the blur and
 
 Measured on 50 rendered crops with truth, networks trained for three minutes (mean absolute difference to the truth; no swap 7.29):
 the mean alone matched 7.88, with half of the difference blurred by 4 % of the crop 7.13, by 6 % 7.37, by 9 % 7.53. The nearer the
-light, the nearer is a recogniser to the target too, and the refiner (``swap.refine``) brings light of its own: so less is the default.
+light, the nearer is a recogniser to the target too, and the refiner (``swap.refine``) brings light of its own: so less is
+the default.
 """
 
 from __future__ import annotations
