@@ -111,7 +111,7 @@ def main(out: str, target: str, truth: str | None = None, source: str | None = N
     )
     error = []
     for o, t, p in zip(ours, theirs, p_target, strict=True):
-        x1, y1, x2, y2 = box_of(p)
+        x1, y1, x2, y2 = (float(v) for v in box_of(p))
         outside = ~hull(p, o.shape, int(0.12 * max(x2 - x1, y2 - y1)))
         error.append(float(((o[outside].astype(float) - t[outside]) ** 2).mean()))
     print(f"PSNR outside the face {10 * np.log10(255**2 / max(1e-9, np.mean(error))):.1f} dB")

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from made_faces import make_faceset
 
 from bianlian.errors import ConfigError, NoFaceError, RunError
 from bianlian.faceset.store import Faceset
@@ -22,6 +21,7 @@ from bianlian.train.checkpoint import load_checkpoint, newest
 from bianlian.train.loop import Limits, train
 from bianlian.train.run import RunConfig, entries, open_run, person_index
 from bianlian.train.start import Begun
+from made_faces import make_faceset
 
 
 @pytest.fixture
