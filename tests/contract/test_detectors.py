@@ -11,8 +11,10 @@ import pytest
 
 from bianlian import plugins
 from bianlian.detect import Detector
+from bianlian.detect.blazeface import BlazeFace
+from bianlian.detect.turned import turn
 from bianlian.errors import InputError
-from bianlian.geometry import box_of, iou
+from bianlian.geometry import apply, box_of, iou
 from bianlian.landmark.facemesh import FaceMesh
 from bianlian.landmark.schemes import convert
 from bianlian.types import Frame, Image
@@ -20,9 +22,13 @@ from bianlian.types import Frame, Image
 pytestmark = [pytest.mark.weights, pytest.mark.parametrize("name", list(plugins.TABLES["detector"]))]
 
 
+QUICK: dict[str, dict[str, int]] = {"mmod": {"smallest": 60, "limit": 480}}
+"""Settings that keep a slow detector's tests short."""
+
+
 @cache
 def detector(name: str) -> Detector:
-    made: Detector = plugins.load("detector", name)()
+    made: Detector = plugins.load("detector", name)(**QUICK.get(name, {}))
     return made
 
 
@@ -110,6 +116,25 @@ def test_a_view_into_a_larger_array_is_read_as_it_looks(name: str, face_image: I
     wide = np.concatenate([face_image, face_image[:, :100]], axis=1)[:, :512]
     (plain,), (view,) = detector(name).detect([face_image, wide])
     np.testing.assert_allclose(view.box, plain.box, atol=0.01)
+
+
+@pytest.mark.parametrize("degrees", [45, 90])
+def test_turned_faces_are_found_and_can_be_marked(name: str, face_image: Image, degrees: int) -> None:
+    """The mesh puts the five points where those of the upright picture go, within a tenth of the distance of the eyes."""
+    small = np.asarray(cv2.resize(face_image, (240, 240), interpolation=cv2.INTER_AREA), np.uint8)
+    copy, frame_from_copy = turn(small, degrees)
+    (face,) = detector(name).detect([copy])[0]
+    (upright,), (marked,) = mesh().mark(small, BlazeFace().detect([small])[0]), mesh().mark(copy, [face])
+    assert upright is not None
+    assert marked is not None
+    wanted, got = (convert(f.landmarks, "five").points for f in (upright, marked) if f.landmarks is not None)
+    apart = np.hypot(*(wanted[1] - wanted[0]))
+    assert np.hypot(*(apply(frame_from_copy, got) - wanted).T).mean() / apart < 0.1
+
+
+def test_rotation_can_be_left_out(name: str) -> None:
+    quiet: Detector = plugins.load("detector", name)(rotate=False, **QUICK.get(name, {}))
+    assert quiet.detect([grey(240, 320)]) == [[]]
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.float32)])

@@ -64,9 +64,9 @@ def test_turned_faces_are_found_with_the_right_points(detector: BlazeFace, face_
     assert error(face, apply(matrix, five)) < 0.15
 
 
-def test_without_turned_passes_an_upside_down_face_may_be_missed_but_never_read_wrong(face_image: Image, five: Points) -> None:
+def test_without_rotation_an_upside_down_face_may_be_missed_but_never_read_wrong(face_image: Image, five: Points) -> None:
     matrix = turn(180, 0.6)
-    for face in BlazeFace(turned=False).detect([place(face_image, matrix)])[0]:
+    for face in BlazeFace(rotate=False).detect([place(face_image, matrix)])[0]:
         assert error(face, apply(matrix, five)) < 0.15
 
 

@@ -11,7 +11,11 @@ __all__ = ["Detector"]
 
 
 class Detector(Protocol):
-    """Finds faces. Constructed without arguments, or with keyword settings that all have defaults."""
+    """Finds faces. Constructed without arguments, or with keyword settings that all have defaults.
+
+    One setting is common to all, ``rotate``, on by default: where an upright pass finds no face in a picture, faces turned in the
+    plane by any angle are searched (``detect.turned`` does it for a detector that knows upright faces alone).
+    """
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """Find the faces of each picture.

@@ -29,7 +29,7 @@ _FLOOR = 0.3  # proposals below are not looked at: real faces, even hard ones, s
 _SURE = 0.8  # mean score from which a face is not looked at from other sides
 _CLOSE = 2.2  # side of the close view over the side of the proposal's box
 _HUGE = 0.5  # share of the picture's longer side from which the short-range network may propose
-_SMALL = 10 / 192  # share of the view below which a found face hints at smaller ones nearby
+SMALL = 10 / 192  # share of the view below which a found face hints at smaller ones nearby
 _TILE, _TILES_A_SIDE, _TILE_OVERLAP = 720.0, 4, 0.2  # least side in pixels, most along a side, share that two have in common
 _AXES = tuple(np.array(a) for a in ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (-1.0, 0.0)))
 
@@ -54,14 +54,15 @@ class BlazeFace:
     """Finds faces with two checking networks; keeps the contract ``Detector``. For one thread at a time.
 
     threshold: least score of a face, both networks' opinions weighed, in [0, 1]. tiles: search large pictures piece by piece
-    when nothing or only small faces are found. turned: search the picture turned by quarters when nothing is found.
+    when nothing or only small faces are found. rotate: search the picture turned by quarters when nothing is found (a view finds
+    faces turned by up to 60 degrees).
     """
 
-    def __init__(self, *, threshold: float = 0.65, tiles: bool = True, turned: bool = True) -> None:
+    def __init__(self, *, threshold: float = 0.65, tiles: bool = True, rotate: bool = True) -> None:
         """Load both networks. Raises ConfigError for a threshold out of range and WeightsError when weights cannot be had."""
         if not 0 <= threshold <= 1:
             raise ConfigError(f"threshold must lie in [0, 1], got {threshold}; 0.65 is the default")
-        self._threshold, self._tiles, self._turned = threshold, tiles, turned
+        self._threshold, self._tiles, self._rotate = threshold, tiles, rotate
         self._full, self._short = BlazeNet("blazeface_full"), BlazeNet("blazeface_short")
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
@@ -72,36 +73,61 @@ class BlazeFace:
         found = []
         for k, image in enumerate(images):
             check_image(image, f"images[{k}]")
-            found.append([_face(c) for c in self._search(Pyramid(image), image.shape[1], image.shape[0])])
+            found.append([face_of(c) for c in self._search(Pyramid(image), image.shape[1], image.shape[0])])
         return found
 
     def _search(self, pyramid: Pyramid, width: int, height: int) -> list[Candidate]:
-        middle, extent = np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height))
-        found = self._confirm(pyramid, self._full.look(pyramid, middle, extent, _AXES[0], _FLOOR), self._short)
+        found, _ = self.whole(pyramid, width, height)
+        if self._tiles and (not found or min(c.side for c in found) < SMALL * max(width, height)):
+            for centre, side in _tile(width, height):
+                proposals = self._full.look(pyramid, centre, side, _AXES[0], _FLOOR)
+                found = distinct([*found, *self._confirm(pyramid, [p for p in proposals if is_new(p, found)], self._short)])
+        return found or (self.turned(pyramid, width, height) if self._rotate else [])
+
+    def whole(self, pyramid: Pyramid, width: int, height: int) -> tuple[list[Candidate], int]:
+        """Search the picture in one upright view: the full-range network first, then the other for a face larger than it.
+
+        Gives the faces, and how many the full-range network proposed: more than were confirmed, where one hides another.
+        """
+        middle, extent = _frame(width, height)
+        proposals = self._full.look(pyramid, middle, extent, _AXES[0], _FLOOR)
+        found = self._confirm(pyramid, proposals, self._short)
         if not found:
             huge = [c for c in self._short.look(pyramid, middle, extent, _AXES[0], _FLOOR) if c.side > _HUGE * extent]
             found = self._confirm(pyramid, huge, self._full)
-        if self._tiles and (not found or min(c.side for c in found) < _SMALL * extent):
-            for centre, side in _tile(width, height):
-                proposals = self._full.look(pyramid, centre, side, _AXES[0], _FLOOR)
-                found = _distinct([*found, *self._confirm(pyramid, [p for p in proposals if _new(p, found)], self._short)])
-        for axis in _AXES[1:] if self._turned else ():
-            if not found:
-                found = self._confirm(pyramid, self._full.look(pyramid, middle, extent, axis, _FLOOR), self._short)
-        return found
+        return found, len(proposals)
+
+    def turned(self, pyramid: Pyramid, width: int, height: int) -> list[Candidate]:
+        """Search the picture in views turned by quarters, until one shows a face."""
+        middle, extent = _frame(width, height)
+        for axis in _AXES[1:]:
+            found = self._confirm(pyramid, self._full.look(pyramid, middle, extent, axis, _FLOOR), self._short)
+            if found:
+                return found
+        return []
+
+    def closer(self, pyramid: Pyramid, proposal: Candidate) -> Candidate | None:
+        """Look at another detector's proposal close up, from four sides if need be -> the short-range network's best answer."""
+        return _closer(pyramid, proposal, self._short)
 
     def _confirm(self, pyramid: Pyramid, proposals: Sequence[Candidate], other: BlazeNet) -> list[Candidate]:
         """Ask the other network about each proposal -> those that both take for a face, with the closer look's points."""
         kept = []
         for proposal in proposals:
-            best = _look_again(pyramid, proposal, proposal.axis, other)
-            if best is None or _score(proposal, best) < _SURE:
-                x, y = proposal.axis
-                sides = [_look_again(pyramid, proposal, np.array(a), other) for a in ((-y, x), (y, -x), (-x, -y))]
-                best = max((c for c in (best, *sides) if c is not None), key=lambda c: c.score, default=None)
+            best = _closer(pyramid, proposal, other)
             if best is not None and _score(proposal, best) >= self._threshold:
                 kept.append(Candidate(_score(proposal, best), best.centre, best.side, best.points))
-        return _distinct(kept)
+        return distinct(kept)
+
+
+def _closer(pyramid: Pyramid, proposal: Candidate, network: BlazeNet) -> Candidate | None:
+    """Look close up, eyes level as the proposal says; when that does not convince, from the other three sides too -> the best."""
+    best = _look_again(pyramid, proposal, proposal.axis, network)
+    if best is None or _score(proposal, best) < _SURE:
+        x, y = proposal.axis
+        sides = [_look_again(pyramid, proposal, np.array(a), network) for a in ((-y, x), (y, -x), (-x, -y))]
+        best = max((c for c in (best, *sides) if c is not None), key=lambda c: c.score, default=None)
+    return best
 
 
 def _score(proposal: Candidate, closer: Candidate) -> float:
@@ -118,16 +144,22 @@ def _look_again(pyramid: Pyramid, proposal: Candidate, axis: NDArray[np.float64]
     return next((a for a in answers if iou(a.square, proposal.square) > OVERLAP and a.axis @ axis > 0.5), None)
 
 
-def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Keep the best of those that overlap, best first."""
     kept: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: -c.score):
-        if _new(candidate, kept):
+        if is_new(candidate, kept):
             kept.append(candidate)
     return kept
 
 
-def _new(candidate: Candidate, known: Sequence[Candidate]) -> bool:
+def _frame(width: int, height: int) -> tuple[NDArray[np.float64], float]:
+    """Give middle and side of the square around a picture."""
+    return np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height))
+
+
+def is_new(candidate: Candidate, known: Sequence[Candidate]) -> bool:
+    """Tell whether a candidate overlaps none of those that are known."""
     return all(iou(candidate.square, k.square) <= OVERLAP for k in known)
 
 
@@ -144,7 +176,8 @@ def _tile(width: int, height: int) -> list[tuple[NDArray[np.float64], float]]:
     return [(np.array([x, y]), side) for y in ys for x in xs]
 
 
-def _face(candidate: Candidate) -> Face:
+def face_of(candidate: Candidate) -> Face:
+    """Make a face of a candidate: level box from brow to chin, five points."""
     x = candidate.axis
     upright = np.stack([x, np.array([-x[1], x[0]])])
     centre = candidate.centre + candidate.side * _BOX_SHIFT @ upright

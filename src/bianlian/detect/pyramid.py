@@ -22,16 +22,29 @@ class Pyramid:
         Outside the picture it is black, or with ``replicate`` the picture's border goes on.
         """
         level, scale = 0, scale_of(view_from_frame)
-        while scale < 0.5 and min(self._levels[level].shape[:2]) >= 4:
+        while scale < 0.5 and min(self._level(level).shape[:2]) >= 4:
             level, scale = level + 1, scale * 2
-            if level == len(self._levels):
-                last = self._levels[-1]
-                even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
-                half = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-                self._levels.append(np.asarray(half, np.uint8))
         view_from_level = compose(view_from_frame, scaling(2.0**level))
         border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
-        picture = self._levels[level]
+        picture = self._level(level)
         return np.asarray(
             cv2.warpAffine(picture, view_from_level, (side, side), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8
         )
+
+    def at_least(self, size: tuple[int, int]) -> Image:
+        """Give the smallest exact halving that is not smaller than ``size`` (width, height); the picture itself when it is."""
+        level = 0
+        while min(n // 2 ** (level + 1) / wanted for n, wanted in zip(self._levels[0].shape[1::-1], size, strict=True)) >= 1:
+            if any(n % 2 for n in self._level(level).shape[:2]):
+                break
+            level += 1
+        return self._level(level)
+
+    def _level(self, level: int) -> Image:
+        """Give the picture halved ``level`` times."""
+        while len(self._levels) <= level:
+            last = self._levels[-1]
+            even = last[: last.shape[0] // 2 * 2, : last.shape[1] // 2 * 2]
+            half = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            self._levels.append(np.asarray(half, np.uint8))
+        return self._levels[level]
