@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bianlian.errors import InputError
-from bianlian.geometry import apply, box_of, compose, inside_share, invert, iou, nms, scale_of, scaling, umeyama
+from bianlian.geometry import (
+    affine,
+    apply,
+    box_of,
+    compose,
+    inside_share,
+    invert,
+    iou,
+    nms,
+    procrustes,
+    scale_of,
+    scaling,
+    umeyama,
+)
 
 SQUARE = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]])
 
@@ -92,3 +108,59 @@ def test_inside_share_counts_whole_pixels_as_inside() -> None:
     assert inside_share([-0.5, -0.5, 9.5, 9.5], 10, 10) == 1.0  # the picture's own border
     assert inside_share([-5.5, -0.5, 4.5, 9.5], 10, 10) == pytest.approx(0.5)
     assert inside_share([20, 20, 30, 30], 10, 10) == 0.0
+
+
+def turned(points: NDArray[np.float64], mirror: bool = False) -> NDArray[np.float64]:
+    """Points scaled by 1.7, turned by 30 degrees and moved; mirrored first."""
+    angle = np.radians(30)
+    turn = 1.7 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return (points * ([-1, 1] if mirror else [1, 1])) @ turn.T + [3.0, -5.0]
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_procrustes_finds_rotations_and_reflections(mirror: bool) -> None:
+    points = np.random.default_rng(0).normal(size=(9, 2))
+    found = procrustes(points, turned(points, mirror))
+    np.testing.assert_allclose(apply(found, points), turned(points, mirror), atol=1e-9)
+    assert np.linalg.det(found[:, :2]) == pytest.approx(-(1.7**2) if mirror else 1.7**2)
+
+
+def test_procrustes_is_umeyama_on_what_is_no_mirror_image() -> None:
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(51, 2))
+    other = turned(points) + rng.normal(0, 0.1, (51, 2))
+    np.testing.assert_allclose(procrustes(points, other), umeyama(points, other), atol=1e-9)
+    mirrored = turned(points, mirror=True)
+    better, worse = (np.square(apply(fit(points, mirrored), points) - mirrored).sum() for fit in (procrustes, umeyama))
+    assert better < 1e-9 < worse
+
+
+def test_partial_procrustes_keeps_sizes() -> None:
+    points = np.random.default_rng(2).normal(size=(9, 2))
+    found = procrustes(points, turned(points), scale=False)
+    np.testing.assert_allclose(found[:, :2] @ found[:, :2].T, np.eye(2), atol=1e-12)
+    np.testing.assert_allclose(found[:, :2] * 1.7, umeyama(points, turned(points))[:, :2], atol=1e-9)
+
+
+def test_affine_finds_any_affine_map_and_is_the_least_squares_one() -> None:
+    rng = np.random.default_rng(3)
+    wanted, points = rng.normal(size=(2, 3)), rng.normal(size=(20, 2)) + 50
+    np.testing.assert_allclose(affine(points, apply(wanted, points)), wanted, atol=1e-8)
+    noisy = apply(wanted, points) + rng.normal(0, 0.1, (20, 2))
+    best = np.linalg.lstsq(np.concatenate([points, np.ones((20, 1))], axis=1), noisy, rcond=None)[0].T
+    np.testing.assert_allclose(affine(points, noisy), best, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("fit", "points", "message"),
+    [
+        (procrustes, np.ones((4, 2)), "procrustes wants points that do not all coincide"),
+        (procrustes, np.zeros((1, 2)), "procrustes wants two"),
+        (affine, np.stack([np.arange(5.0), 2 * np.arange(5.0)], 1), "affine wants points that do not lie on one line"),
+        (affine, np.eye(2), "N >= 3"),
+        (affine, np.full((4, 2), np.nan), "affine wants finite points"),
+    ],
+)
+def test_fits_refuse_points_that_decide_nothing(fit: Callable[..., object], points: NDArray[np.float64], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fit(points, np.random.default_rng(0).normal(size=points.shape))

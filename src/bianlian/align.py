@@ -3,20 +3,75 @@
 The crop's place comes from a similarity (Umeyama) that takes the face's landmarks to a template: the inner 51 of the 68 points
 (brows, nose, eyes, mouth: the outline slides over the skin when the head turns) or the five points. The template is the mean of
 220 rendered heads of 72 people and their mixes turned less than 15 degrees, made symmetric; its outline is one unit wide.
+
+How much of the head a crop shows is its framing: one of ``FRAMINGS``, or a coverage of one's own. Two other fits can take the
+similarity's place: ``procrustes`` (mirrored faces too) and ``affine`` (all faces into one shape, as the style-transfer swap of
+Korshunova et al., arXiv 1611.09577, wants them).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
 
 import cv2
 import numpy as np
 
 from bianlian.errors import ConfigError
-from bianlian.geometry import apply, compose, invert, scale_of, umeyama
+from bianlian.geometry import affine, apply, compose, invert, procrustes, scale_of, umeyama
 from bianlian.landmark.schemes import INNER, LEFT_EYE, RIGHT_EYE, convert
 from bianlian.types import Crop, Image, Landmarks, Matrix, Points
 
 COVERAGE = 0.72
 """Default share of the crop's side that the outline of a frontal face spans."""
+
+Fit = Literal["umeyama", "procrustes", "affine"]
+"""How landmarks are fitted to the template, see ``geometry``."""
+_FITS: Mapping[str, Callable[[Points, Points], Matrix]] = MappingProxyType(
+    {"umeyama": umeyama, "procrustes": procrustes, "affine": affine}
+)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How much of the head a crop shows.
+
+    coverage: share of the crop's side that the outline of a frontal face spans, in (0, 1.5]. lift: how far the crop's middle lies
+    above the middle of the outline, in outline widths, in [-1, 1].
+    """
+
+    coverage: float = COVERAGE
+    lift: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a value out of range."""
+        if not 0 < self.coverage <= 1.5:
+            raise ConfigError(f"coverage must lie in (0, 1.5], got {self.coverage}; {COVERAGE} is the default")
+        if not -1 <= self.lift <= 1:
+            raise ConfigError(f"lift must lie in [-1, 1] outline widths, got {self.lift}; 0 is the default")
+
+    def padded(self, padding: float) -> Framing:
+        """Widen the view by ``padding``, a share of the crop's side, at each of its four edges; below 0 it gets narrower.
+
+        Raises ConfigError for a padding of -0.5 or less, which would leave nothing.
+        """
+        if not padding > -0.5:
+            raise ConfigError(f"padding must be more than -0.5 of the crop's side, got {padding}; 0 is the default")
+        return replace(self, coverage=self.coverage / (1 + 2 * padding))
+
+
+FRAMINGS: Mapping[str, Framing] = MappingProxyType(
+    {
+        "inner": Framing(0.9),
+        "face": Framing(0.58, 0.1),
+        "head": Framing(0.45, 0.3),
+        "model": Framing(COVERAGE),
+    }
+)
+"""Named framings. ``inner``: brows to chin. ``face``: the whole face, forehead too, with the mouth open. ``head``: hair and ears
+too. ``model``: what models are trained on, between the first two. Measured in ``docs/alignment.md``."""
 
 _TEMPLATE68 = (
     (-0.5000, -0.2802),
@@ -90,14 +145,15 @@ _TEMPLATE68 = (
 )
 
 
-def template(scheme: str, size: int, coverage: float = COVERAGE) -> Points:
+def template(scheme: str, size: int, coverage: float = COVERAGE, *, lift: float = 0.0) -> Points:
     """Place the mean face in a crop of ``size`` pixels -> (N, 2) crop pixels; scheme ``ibug68`` or ``five``.
 
-    coverage in (0, 1.5]: width of the mean face's outline over the side of the crop. Raises ConfigError outside of that.
+    coverage, lift: see ``Framing``. Raises ConfigError when they are out of range or for another scheme.
     """
-    if not 0 < coverage <= 1.5:
-        raise ConfigError(f"coverage must lie in (0, 1.5], got {coverage}; {COVERAGE} is the default")
-    points = np.array(_TEMPLATE68, np.float64) * coverage * size + (size - 1) / 2
+    framing = Framing(coverage, lift)
+    points = np.array(_TEMPLATE68, np.float64) * framing.coverage * size + (size - 1) / 2
+    if framing.lift:
+        points[:, 1] += framing.lift * framing.coverage * size
     if scheme == "ibug68":
         return points
     if scheme == "five":
@@ -105,12 +161,25 @@ def template(scheme: str, size: int, coverage: float = COVERAGE) -> Points:
     raise ConfigError(f"there are templates for ibug68 and five, not for {scheme!r}")
 
 
-def crop_from_frame(landmarks: Landmarks, size: int, coverage: float = COVERAGE) -> Matrix:
-    """Fit the similarity (2, 3) that takes frame pixels to an aligned crop of ``size`` x ``size`` pixels."""
+def crop_from_frame(
+    landmarks: Landmarks, size: int, coverage: float = COVERAGE, *, lift: float = 0.0, fit: Fit = "umeyama"
+) -> Matrix:
+    """Fit the map (2, 3) that takes frame pixels to an aligned crop of ``size`` x ``size`` pixels; a similarity by default.
+
+    landmarks: five points, or more of which the inner 51 of the 68 are used. coverage, lift: see ``Framing``. fit: see ``Fit``.
+    Raises ConfigError for settings out of range and InputError for points that cannot be fitted.
+    """
+    if fit not in _FITS:
+        raise ConfigError(f"fit must be one of {', '.join(_FITS)}, got {fit!r}")
     if landmarks.scheme == "five":
-        return umeyama(landmarks.points, template("five", size, coverage))
+        return _FITS[fit](landmarks.points, template("five", size, coverage, lift=lift))
     points = convert(landmarks, "ibug68").points
-    return umeyama(points[INNER], template("ibug68", size, coverage)[INNER])
+    return _FITS[fit](points[INNER], template("ibug68", size, coverage, lift=lift)[INNER])
+
+
+def framed(landmarks: Landmarks, size: int, framing: Framing, *, fit: Fit = "umeyama") -> Matrix:
+    """Fit the map (2, 3) from frame pixels to an aligned crop that shows what ``framing`` says. Raises as ``crop_from_frame``."""
+    return crop_from_frame(landmarks, size, framing.coverage, lift=framing.lift, fit=fit)
 
 
 def cut(image: Image, crop_from_frame: Matrix, size: int) -> Crop:

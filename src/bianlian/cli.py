@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
+from typing import Any
 
 import tyro
 from rich.console import Console
 
 from bianlian import __version__
-from bianlian.errors import BianlianError, Interrupted
+from bianlian.errors import BianlianError, Interrupted, TermsWarning
 
 COMMANDS = {
     "extract": ("bianlian.commands.extract:Extract", "cut one person's faces out of footage into a faceset"),
+    "curate": ("bianlian.commands.curate:Curate", "choose which faces of a faceset training uses, and show why"),
     "train": ("bianlian.commands.train:Train", "train a model on the facesets of two or more people"),
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
+    "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),
     "demo": ("bianlian.commands.demo:Demo", "run the whole flow on two small clips of virtual people"),
     "pretrain": ("bianlian.commands.pretrain:Pretrain", "train the base that every new person starts from"),
     "doctor": ("bianlian.commands.doctor:Doctor", "show what this machine has; --fetch gets all weights for offline use"),
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         errors.print(f"bianlian: no command is called {words[0]!r}; there are: {', '.join(COMMANDS)}")
         return BAD_INPUT
+    show = warnings.showwarning
+    warnings.showwarning = partial(_show, errors, show)
     module, _, name = COMMANDS[words[0]][0].partition(":")
     try:
         command = tyro.cli(getattr(import_module(module), name), args=words[1:], prog=f"bianlian {words[0]}")
@@ -45,7 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Interrupted) as stopped:
         errors.print(f"bianlian {words[0]}: stopped. {stopped}".strip())
         return INTERRUPTED
+    finally:
+        warnings.showwarning = show
     return 0
+
+
+def _show(errors: Console, otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Show terms of use as one plain line, other warnings as ever."""
+    if issubclass(category, TermsWarning):
+        errors.print(f"bianlian: note: {message}")
+    else:
+        otherwise(message, category, *where)
 
 
 def _help(words: Sequence[str]) -> None:

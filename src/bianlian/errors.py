@@ -64,3 +64,7 @@ class PluginError(BianlianError):
 
 class Interrupted(Exception):
     """The user asked to stop (Ctrl-C); what was done so far is saved."""
+
+
+class TermsWarning(UserWarning):
+    """Weights are in use that not everyone may use for everything."""

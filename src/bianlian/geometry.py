@@ -1,4 +1,4 @@
-"""Pure numpy geometry: similarity fits, affine chains, boxes. Points are (N, 2) float64 (x, y); matrices (2, 3) float64."""
+"""Pure numpy geometry: fits of point sets, affine chains, boxes. Points are (N, 2) float64 (x, y); matrices (2, 3) float64."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ def umeyama(from_points: ArrayLike, to_points: ArrayLike) -> Matrix:
     Raises InputError on other shapes, on numbers that are not finite, or when all points coincide.
     Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
     """
-    p, q = np.asarray(from_points, np.float64), np.asarray(to_points, np.float64)
-    if p.shape != q.shape or p.ndim != 2 or p.shape[1] != 2 or len(p) < 2:
-        raise InputError(f"umeyama wants two (N, 2) point sets of equal length, N >= 2, got {p.shape} and {q.shape}")
-    if not (np.isfinite(p).all() and np.isfinite(q).all()):
-        raise InputError("umeyama wants finite points, got NaN or infinity")
+    p, q = _matched("umeyama", from_points, to_points, 2)
     mean_p, mean_q = p.mean(0), q.mean(0)
     cp, cq = p - mean_p, q - mean_q
     variance = (cp**2).sum() / len(p)
@@ -34,6 +30,41 @@ def umeyama(from_points: ArrayLike, to_points: ArrayLike) -> Matrix:
     scale = float((d * sign).sum() / variance)
     linear = scale * rotation
     return np.concatenate([linear, (mean_q - linear @ mean_p)[:, None]], axis=1)
+
+
+def procrustes(from_points: ArrayLike, to_points: ArrayLike, *, scale: bool = True) -> Matrix:
+    """Fit by ordinary Procrustes analysis: an orthogonal matrix (rotation, or reflection where that fits better), scale, shift.
+
+    from_points, to_points: (N, 2), N >= 2 -> ``to_from`` (2, 3), least squares in the space of ``to_points``. scale: fit a uniform
+    scale too ("full"), or keep sizes ("partial"). On points that are no mirror image it is ``umeyama``, which takes care of the
+    sign. Raises InputError as ``umeyama``, and for points that all coincide in either set.
+    Source: P. Schönemann, "A generalized solution of the orthogonal Procrustes problem", Psychometrika 1966; names after
+    I. Dryden and K. Mardia, "Statistical Shape Analysis".
+    """
+    p, q = _matched("procrustes", from_points, to_points, 2)
+    mean_p, mean_q = p.mean(0), q.mean(0)
+    cp, cq = p - mean_p, q - mean_q
+    if (cp**2).sum() < 1e-12 * len(p) or (cq**2).sum() < 1e-12 * len(q):
+        raise InputError("procrustes wants points that do not all coincide")
+    u, d, vt = np.linalg.svd(cq.T @ cp)
+    linear = (d.sum() / (cp**2).sum() if scale else 1.0) * (u @ vt)
+    return np.concatenate([linear, (mean_q - linear @ mean_p)[:, None]], axis=1)
+
+
+def affine(from_points: ArrayLike, to_points: ArrayLike) -> Matrix:
+    """Fit the affine map (shear and two scales too) that takes one point set to another -> ``to_from`` (2, 3), least squares.
+
+    from_points, to_points: (N, 2), N >= 3. Raises InputError on other shapes, on numbers that are not finite, or when the points
+    of either set lie on one line.
+    """
+    p, q = _matched("affine", from_points, to_points, 3)
+    for points in (p, q):
+        spread = np.linalg.svd(points - points.mean(0), compute_uv=False)
+        if spread[1] <= 1e-9 * max(spread[0], 1e-9):
+            raise InputError("affine wants points that do not lie on one line")
+    middle = p.mean(0)
+    linear = np.linalg.lstsq(p - middle, q - q.mean(0), rcond=None)[0].T
+    return np.concatenate([linear, (q.mean(0) - linear @ middle)[:, None]], axis=1)
 
 
 def apply(to_from: Matrix, points: ArrayLike) -> Points:
@@ -102,3 +133,13 @@ def inside_share(box: ArrayLike, width: int, height: int) -> float:
     if w <= 0 or h <= 0:
         return 0.0
     return float(w * h / ((x2 - x1) * (y2 - y1)))
+
+
+def _matched(fit: str, from_points: ArrayLike, to_points: ArrayLike, least: int) -> tuple[Points, Points]:
+    """Check two point sets of a fit: (N, 2), of equal length, at least so many, finite."""
+    p, q = np.asarray(from_points, np.float64), np.asarray(to_points, np.float64)
+    if p.shape != q.shape or p.ndim != 2 or p.shape[1] != 2 or len(p) < least:
+        raise InputError(f"{fit} wants two (N, 2) point sets of equal length, N >= {least}, got {p.shape} and {q.shape}")
+    if not (np.isfinite(p).all() and np.isfinite(q).all()):
+        raise InputError(f"{fit} wants finite points, got NaN or infinity")
+    return p, q

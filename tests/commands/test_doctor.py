@@ -9,7 +9,7 @@ import pytest
 from bianlian.commands import doctor
 from bianlian.commands.doctor import Doctor
 from bianlian.errors import WeightsError
-from bianlian.weights import CARDS, WeightsCard, cache_dir
+from bianlian.weights import CARDS, EXTRA_CARDS, WeightsCard, cache_dir
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,22 @@ def test_report_names_versions_weights_states_and_licences(capsys: pytest.Captur
     (tmp_path / CARDS["facemesh"].file).write_bytes(b"not the mesh")
     Doctor().run()
     said = capsys.readouterr().out
-    for part in ("torch", "openvino", "cores", "memory", "GPU", "missing", "altered", "Apache-2.0", "MIT", str(tmp_path), *CARDS):
+    for part in (
+        "torch",
+        "openvino",
+        "cores",
+        "memory",
+        "GPU",
+        "missing",
+        "altered",
+        "Apache-2.0",
+        "MIT",
+        str(tmp_path),
+        *CARDS,
+        *EXTRA_CARDS,
+    ):
         assert part in said
+    assert said.count("only when asked for") == len(EXTRA_CARDS)
     assert "doctor --fetch" in said
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bianlian.errors import InputError
-from bianlian.landmark.pose import _HEAD68, head_pose
+from bianlian.landmark.pose import HEAD68, head_pose
 from bianlian.landmark.schemes import LEFT_EYE, RIGHT_EYE
 from bianlian.types import Landmarks
 
@@ -33,7 +33,7 @@ def seen(yaw: float, pitch: float, roll: float, scale: float = 200.0) -> Landmar
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
     about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
     about_z = np.array([[np.cos(r), np.sin(r), 0], [-np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    turned = np.array(_HEAD68) @ (about_z @ about_y @ about_x).T
+    turned = np.array(HEAD68) @ (about_z @ about_y @ about_x).T
     return Landmarks(scale * turned[:, :2] + 300, "ibug68")
 
 

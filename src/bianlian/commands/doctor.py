@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bianlian.runtime import import_openvino
-from bianlian.weights import CARDS, WeightsCard, cache_dir, find, obtain, offline
+from bianlian.weights import CARDS, EXTRA_CARDS, WeightsCard, cache_dir, find, obtain, offline
 
 _PACKAGES = ("bianlian", "torch", "av", "openvino", "opencv-python-headless", "numpy", "dlib-bin", "lightning-fabric")
 _GIB = 2**30
@@ -73,6 +73,10 @@ def _weights() -> Table:
     for card in CARDS.values():
         state = find(card)[1]
         table.add_row(card.name, f"[{colours[state]}]{state}[/]", _size(card), card.licence, card.origin)
+    for card in EXTRA_CARDS.values():
+        state = find(card)[1]
+        shown = "only when asked for" if state == "missing" else state
+        table.add_row(card.name, f"[{colours[state]}]{shown}[/]", _size(card), card.licence, card.origin)
     return table
 
 

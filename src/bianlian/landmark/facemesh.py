@@ -32,22 +32,27 @@ ROI_FACTOR = 1.5
 
 _RIGHT_EYE, _LEFT_EYE = (33, 133, 159, 145), (263, 362, 386, 374)
 _UPRIGHT = np.array([1.0, 0.0])
+_WIDER, _TURN = 0.07, 5.0
+"""How much the views differ in size, a share, and how far they are turned, degrees."""
 
 
 class FaceMesh:
     """Marks 468 points (scheme ``mesh468``); keeps the contract ``Landmarker``. For one thread at a time.
 
     presence: a face is None when the network's own score of "there is a face", in [0, 1], is below this. passes: 1 or more;
-    each pass after the first looks at the region that the pass before it found.
+    each pass after the first looks at the region that the pass before it found. views: 0 or more; the mesh is the mean of so many
+    more looks at the last region, a little larger, smaller and turned, which calms it (0: the last pass's own mesh).
     """
 
-    def __init__(self, *, presence: float = 0.5, passes: int = 2) -> None:
+    def __init__(self, *, presence: float = 0.5, passes: int = 2, views: int = 0) -> None:
         """Load the network. Raises ConfigError for a setting out of range and WeightsError when the weights cannot be had."""
         if not 0 <= presence <= 1:
             raise ConfigError(f"presence must lie in [0, 1], got {presence}; 0.5 is the default")
         if passes < 1:
             raise ConfigError(f"passes must be 1 or more, got {passes}; 2 is the default")
-        self._presence, self._passes = presence, passes
+        if views < 0:
+            raise ConfigError(f"views must be 0 or more, got {views}; 0 is the default")
+        self._presence, self._passes, self._views = presence, passes, views
         self._network = compile_file(locate(CARDS["facemesh"]))
 
     def mark(self, image: Image, faces: Sequence[Face]) -> list[Face | None]:
@@ -67,7 +72,7 @@ class FaceMesh:
             mesh, logit = max([(mesh, logit), *turns], key=lambda turn: turn[1])
         if 1 / (1 + np.exp(-logit)) < self._presence or not np.isfinite(mesh).all():
             return None
-        landmarks = Landmarks(mesh, "mesh468")
+        landmarks = Landmarks(self._calmed(pyramid, mesh), "mesh468")
         return Face(box_of(convert(landmarks, "ibug68").points), face.score, landmarks)
 
     def _refine(self, pyramid: Pyramid, square: Points, axis: Sequence[float] | NDArray[np.float64]) -> tuple[Points, float]:
@@ -76,6 +81,16 @@ class FaceMesh:
             mesh, logit = self._run(pyramid, _roi_from_frame(square, np.asarray(axis, np.float64)))
             square, axis = _square_of(mesh)
         return mesh, logit
+
+    def _calmed(self, pyramid: Pyramid, mesh: Points) -> Points:
+        """Average the meshes of all views of the region around a mesh; the mesh itself without views."""
+        if not self._views:
+            return mesh
+        square, axis = _square_of(mesh)
+        factors = ROI_FACTOR * np.linspace(1 - _WIDER, 1 + _WIDER, self._views)
+        turns = [_TURN if k % 2 else -_TURN for k in range(self._views)]
+        rois = [turned_roi(square, axis, SIDE, f, t) for f, t in zip(factors, turns, strict=True)]
+        return np.asarray(np.mean([self._run(pyramid, roi)[0] for roi in rois], axis=0))
 
     def _run(self, pyramid: Pyramid, roi_from_frame: Matrix) -> tuple[Points, float]:
         roi = pyramid.view(roi_from_frame, SIDE, replicate=True)
@@ -118,3 +133,17 @@ def _roi_from_frame(square: Points, axis: NDArray[np.float64]) -> Matrix:
     scale = SIDE / (ROI_FACTOR * 2 * max(float(square[1, 0]), 0.5))
     linear = scale * np.array([[axis[0], axis[1]], [-axis[1], axis[0]]])
     return np.concatenate([linear, ((SIDE - 1) / 2 - linear @ square[0])[:, None]], axis=1)
+
+
+def turned_roi(square: Points, along: NDArray[np.float64], side: int, factor: float, degrees: float) -> Matrix:
+    """Map a square around a face or eye to a network's input of ``side`` x ``side`` pixels -> (2, 3).
+
+    square (2, 2): its centre, and half its side twice. along (2,): what lies level in the input when ``degrees`` is 0; with more
+    it comes to lie turned clockwise. factor: the input's view over the square's side.
+    """
+    length = float(np.hypot(*along))
+    x, y = along / length if length > 1e-6 else _UPRIGHT
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    scale = side / (factor * 2 * max(float(square[1, 0]), 0.5))
+    linear = scale * np.array([[cos, -sin], [sin, cos]]) @ np.array([[x, y], [-y, x]])
+    return np.concatenate([linear, ((side - 1) / 2 - linear @ square[0])[:, None]], axis=1)

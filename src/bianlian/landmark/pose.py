@@ -18,7 +18,7 @@ from bianlian.errors import InputError
 from bianlian.landmark.schemes import LEFT_EYE, RIGHT_EYE, convert
 from bianlian.types import Landmarks
 
-_HEAD68 = (
+HEAD68 = (
     (-0.500, 0.004, 0.481),
     (-0.494, 0.153, 0.462),
     (-0.471, 0.285, 0.421),
@@ -99,7 +99,7 @@ def head_pose(landmarks: Landmarks) -> tuple[float, float, float]:
     is first pitched, then turned, then rolled. Yaw lies in [-90, 90], pitch and roll in [-180, 180].
     Raises InputError when the points lie on one line.
     """
-    head = np.array(_HEAD68)
+    head = np.array(HEAD68)
     if landmarks.scheme == "five":
         head, points = np.stack([head[RIGHT_EYE].mean(0), head[LEFT_EYE].mean(0), head[30], head[48], head[54]]), landmarks.points
     else:

