@@ -1,4 +1,4 @@
-"""``bianlian pretrain``: rendered true swaps -> the base that new people start from, and the refiner of their swaps."""
+"""``bianlian pretrain``: rendered people -> the base that new people start from, the refiner of their swaps, the learned mask."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from bianlian.errors import InputError, Interrupted, WeightsError
 from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.train.loop import Limits
 from bianlian.train.pairs import Pairs, align_shards
-from bianlian.train.pretrain import PretrainConfig, Recipe, pretrain
+from bianlian.train.pretrain import Data, PretrainConfig, Recipe, pretrain
 from bianlian.train.pretrain_base import BaseRecipe
+from bianlian.train.pretrain_mask import MaskRecipe, MaskShards
 from bianlian.train.pretrain_refiner import RefinerRecipe
 from bianlian.weights import CARDS, locate
 
-RATES = {"base": 5e-4, "refiner": 1e-3}
+RATES = {"base": 5e-4, "refiner": 1e-3, "mask": 1.2e-3}
 
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Train the base or the refiner on virtual people who play the same performance: the recipe of the weights that ship.
+    """Train the base, the refiner or the learned mask on rendered people: the recipes of the weights that ship.
 
-    Takes the shards of the head renderer's `crops --pairs --align umeyama68 --coverage 0.6 --size 256`. The pictures are aligned
-    once into --pairs; a run that was stopped goes on from OUT.state. With a GPU the same command trains there.
+    For base and refiner, takes the shards of the head renderer's `crops --pairs --align umeyama68 --coverage 0.6 --size 256`; the
+    pictures are aligned once into --pairs. For the mask, those of `crops --occluders 0.5 --align umeyama68 --coverage 0.42 --size
+    320`. A run that was stopped goes on from OUT.state. With a GPU the same command trains there.
     """
 
     shards: Positional[tuple[Path, ...]] = ()
     """Shards (.npz) or folders of them; may be left out when --pairs holds aligned ones already."""
 
-    what: Literal["base", "refiner"] = "base"
-    """What to train: the base that new people start from, or the refiner that lends swapped faces light and detail."""
+    what: Literal["base", "refiner", "mask"] = "base"
+    """What to train: the base that new people start from, the refiner that lends swapped faces light and detail, or the mask that
+    sees what is in front of a face."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
-    """Weights file to write, in half precision; base.safetensors or refiner.safetensors when left out."""
+    """Weights file to write, in half precision; base.safetensors, refiner.safetensors or mask.safetensors when left out."""
 
     base: Path | None = None
     """Base that draws the faces to refine; the one that ships when left out."""
@@ -62,14 +65,17 @@ class Pretrain:
     """Examples a step."""
 
     lr: float | None = None
-    """Learning rate, which falls in the second half; 5e-4 for the base, 1e-3 for the refiner when left out."""
+    """Learning rate, which falls in the second half; 5e-4 for the base, 1e-3 for the refiner, 1.2e-3 for the mask when left out."""
 
     seed: int = 0
     """Fixes the first weights and the order of the examples."""
 
     def run(self) -> None:
-        """Align, train, save. Raises InputError without pairs, Interrupted after Ctrl-C (saved)."""
+        """Align, train, save. Raises InputError without pairs or shards, Interrupted after Ctrl-C (saved)."""
         shards = [s for path in self.shards for s in (sorted(path.glob("*.npz")) if path.is_dir() else [path])]
+        if self.what == "mask":
+            self._train(MaskRecipe(self.seed), MaskShards(shards))
+            return
         if shards:
             with shown() as (progress, note):
                 mesh = plugins.load("landmarker", "facemesh")()
@@ -77,18 +83,21 @@ class Pretrain:
         aligned = sorted(self.pairs.glob("*.safetensors"))
         if not aligned:
             raise InputError(f"no shards were given and {self.pairs} holds no aligned pairs; render some first")
+        self._train(self.recipe(), Pairs(aligned))
+
+    def _train(self, recipe: Recipe[Data], data: Data) -> None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        out, recipe = self.out or Path(f"{self.what}.safetensors"), self.recipe()
+        out = self.out or Path(f"{self.what}.safetensors")
         config = PretrainConfig(self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed)
         with stopping(console) as stop, watching(console, Limits(minutes=self.minutes)) as watch:
-            iteration = pretrain(recipe, Pairs(aligned), out, config, stop=stop, watch=watch)
+            iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch)
         done = f"{out}: iteration {iteration}"
         if stop():
             raise Interrupted(f"{done}; saved, the same command goes on")
         Console(highlight=False, markup=False, soft_wrap=True).print(done)
 
-    def recipe(self) -> Recipe:
-        """Make what is trained. Raises WeightsError for a base that does not load, ConfigError for a size there is none of."""
+    def recipe(self) -> Recipe[Pairs]:
+        """Make the base or the refiner. Raises WeightsError for a base that does not load, ConfigError for an unknown size."""
         model = DeepfakeConfig(size=self.size, width=self.width)
         if self.what == "base":
             return BaseRecipe(model, self.seed)

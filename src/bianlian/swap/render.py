@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from bianlian.faceset.ahead import ahead
 from bianlian.geometry import compose
 from bianlian.model import Swapper
 from bianlian.swap.color import Recolor, SteadyColor
+from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.paste import Finish, paste
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CompiledRefiner, refined_size
@@ -36,7 +37,7 @@ DEPTH = 8
 @dataclass(frozen=True, eq=False)
 class _Job:
     """A frame on its way. For each place, crops: what the network sees; under: the same at the size of the finished face; after
-    the networks, faces and weights of that size."""
+    the networks, faces and weights of that size. seen: where the faces show, by track; empty when nobody looked."""
 
     frame: Frame
     places: tuple[Place, ...]
@@ -44,6 +45,7 @@ class _Job:
     under: tuple[Crop, ...]
     faces: tuple[Image, ...] = ()
     weights: tuple[Mask, ...] = ()
+    seen: Seen = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ def render(
     reasons: list[tuple[int, str]] = []
     size = swapper.size if settings.refine <= 0 else refined_size(plan, swapper.size)
     cut = ahead(_cut(target, plan, swapper.size, size, clock), DEPTH)
+    front = Front(swapper.coverage) if settings.mask == "learned" else None
+    if front is not None:
+        cut = ahead(_look(cut, front, clock), DEPTH)
     drawn = ahead(_draw(cut, _Artist(swapper, size, settings, clock), settings.batch), DEPTH)
-    joined = ahead(_join(drawn, settings, analysis, clock), DEPTH)
+    joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
     with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
         for frame, places in done:
             with clock("encode"):
@@ -117,6 +122,22 @@ def _cut_under(image: Image, crop: Crop, size: int) -> Crop:
     factor = size / crop.size
     finer = np.array([[factor, 0.0, (factor - 1) / 2], [0.0, factor, (factor - 1) / 2]])  # pixels' centres, not corners
     return align.cut(image, compose(finer, crop.crop_from_frame), size)
+
+
+def _look(jobs: Generator[_Job, None, None], front: Front, clock: Clock) -> Generator[_Job, None, None]:
+    """See what is in front of the faces."""
+
+    def look(job: _Job) -> tuple[_Job, int, Seen]:
+        with clock("mask"):
+            return (
+                job,
+                job.frame.index,
+                front.look(job.frame.image, {p.track: c for p, c in zip(job.places, job.crops, strict=True)}),
+            )
+
+    with closing(jobs):
+        for job, seen in calmed(map(look, jobs)):
+            yield replace(job, seen=seen)
 
 
 class _Artist:
@@ -179,7 +200,7 @@ def _drawn(jobs: list[_Job], artist: _Artist, batch: int) -> Iterator[_Job]:
 
 
 def _join(
-    jobs: Generator[_Job, None, None], settings: SwapSettings, analysis: Analysis, clock: Clock
+    jobs: Generator[_Job, None, None], front: Front | None, settings: SwapSettings, analysis: Analysis, clock: Clock
 ) -> Generator[tuple[Frame, tuple[Place, ...]], None, None]:
     """Fit each face to its frame and paste it -> (frame, places that changed it)."""
     recolor: Recolor = plugins.load("color", settings.color)
@@ -201,6 +222,8 @@ def _join(
             for place, crop, face, weights in zip(job.places, job.under, job.faces, job.weights, strict=True):
                 color = steady.setdefault(place.track, SteadyColor(recolor, window))
                 with clock("paste"):
+                    if front is not None:
+                        weights = np.minimum(weights, front.over(job.seen[place.track], crop))
                     new = paste(image, crop, face, weights, place.outline, replace(finish, color=color))
                 if new is not image:
                     changed.append(place)

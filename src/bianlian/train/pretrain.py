@@ -1,4 +1,4 @@
-"""Train a network that ships on rendered true swaps, by a recipe: the loop, its averages and its state on disk."""
+"""Train a network that ships on rendered people, by a recipe: the loop, its averages and its state on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -24,17 +24,19 @@ from bianlian.errors import WeightsError
 from bianlian.files import replacing
 from bianlian.train.batches import AHEAD
 from bianlian.train.cpu import keep_memory
-from bianlian.train.pairs import WEIGHT_STEPS, Pairs
+from bianlian.train.pairs import WEIGHT_STEPS
 
 AVERAGE = 0.998
 SAVE_EVERY = 300
 
 Arrays = tuple[NDArray[np.uint8], ...]
 Watch = Callable[[int, float, dict[str, float]], None]
+Data = TypeVar("Data")
+DataIn = TypeVar("DataIn", contravariant=True)
 
 
-class Recipe(Protocol):
-    """What is trained, on what, against what."""
+class Recipe(Protocol[DataIn]):
+    """What is trained, on what, against what. Its data is what its batches are made of, such as ``train.pairs.Pairs``."""
 
     betas: tuple[float, float]
 
@@ -43,12 +45,12 @@ class Recipe(Protocol):
         """What is trained."""
         ...
 
-    def batch(self, pairs: Pairs, count: int, rng: np.random.Generator) -> Arrays:
+    def batch(self, data: DataIn, count: int, rng: np.random.Generator) -> Arrays:
         """Make about ``count`` examples: uint8 arrays, all of the same first size. Called from several threads."""
         ...
 
     def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """Run the network on the arrays of ``batch``, which are on its device -> pictures (B, 3, S, S)."""
+        """Run the network on the arrays of ``batch``, which are on its device -> what it draws, (B, C, S, S)."""
         ...
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -67,8 +69,8 @@ class PretrainConfig:
 
 
 def pretrain(
-    recipe: Recipe,
-    pairs: Pairs,
+    recipe: Recipe[Data],
+    data: Data,
     out: Path,
     config: PretrainConfig,
     *,
@@ -88,7 +90,7 @@ def pretrain(
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.lr, betas=recipe.betas, fused=True)
     first, began, sums = iteration, monotonic(), dict[str, float]()
-    with closing(_batches(recipe, pairs, config, iteration)) as batches:
+    with closing(_batches(recipe, data, config, iteration)) as batches:
         while monotonic() - began < 60 * config.minutes and not stop():
             rate = _rate(iteration - first, (monotonic() - began) / 60 / config.minutes)
             for group in optimizer.param_groups:
@@ -164,11 +166,11 @@ def _follow(average: nn.Module, network: nn.Module, done: int) -> None:
             value.lerp_(theirs[name], 1 - stays)
 
 
-def _batches(recipe: Recipe, pairs: Pairs, config: PretrainConfig, start: int) -> Generator[Arrays, None, None]:
+def _batches(recipe: Recipe[Data], data: Data, config: PretrainConfig, start: int) -> Generator[Arrays, None, None]:
     """Make batches ahead in threads, each fixed by (seed, iteration)."""
 
     def make(iteration: int) -> Arrays:
-        return recipe.batch(pairs, config.batch, np.random.default_rng([config.seed, iteration]))
+        return recipe.batch(data, config.batch, np.random.default_rng([config.seed, iteration]))
 
     with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
         waiting: list[Future[Arrays]] = [pool.submit(make, start + k) for k in range(2 * AHEAD)]
