@@ -1,10 +1,11 @@
-"""The main job in three functions, with the defaults of the command line: extract, train, swap.
+"""The main job in a few functions, with the defaults of the command line: extract, curate, train, swap.
 
     from pathlib import Path
     from bianlian import api
 
     api.extract([Path("ana.mp4")], "ana", Path("faces/ana"))
     api.extract([Path("ben.mp4")], "ben", Path("faces/ben"))
+    api.curate(Path("faces/ana"))
     api.train([Path("faces/ana"), Path("faces/ben")], Path("runs/ab"), minutes=5)
     api.swap(Path("ben.mp4"), Path("runs/ab"), "ana", Path("out.mp4"))
 
@@ -13,12 +14,15 @@ Each does in one call what a command does; the modules behind them take every pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bianlian import plugins
 from bianlian.faceset import extract as extraction
+from bianlian.faceset.curate import curate as curation
+from bianlian.faceset.curate.settings import CurateSettings
 from bianlian.faceset.store import Faceset
+from bianlian.faceset.who import Wanted
 from bianlian.swap import pipeline
 from bianlian.swap.report import NO_CONSENT, SwapReport
 from bianlian.swap.settings import SwapSettings
@@ -29,7 +33,18 @@ from bianlian.train.run import open_run
 from bianlian.train.start import Choices
 from bianlian.types import Note, Progress, silent
 
-__all__ = ["Choices", "Faceset", "SwapReport", "SwapSettings", "TrainResult", "extract", "swap", "train"]
+__all__ = [
+    "Choices",
+    "CurateSettings",
+    "Faceset",
+    "SwapReport",
+    "SwapSettings",
+    "TrainResult",
+    "curate",
+    "extract",
+    "swap",
+    "train",
+]
 
 
 def extract(
@@ -38,26 +53,46 @@ def extract(
     out: Path,
     *,
     every: int = 6,
-    detector: str = "blazeface",
+    detector: str = "duo",
     landmarker: str = "facemesh",
+    who: Path | None = None,
     consent: str | None = None,
     force: bool = False,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Faceset:
-    """Cut one person's faces out of videos, pictures and folders into the faceset ``out``. See ``faceset.extract.extract``."""
+    """Cut one person's faces out of videos, pictures and folders into the faceset ``out``. See ``faceset.extract.extract``.
+
+    who: a picture or a folder of pictures of that person, where the footage shows others too.
+    """
+    finder, marker = plugins.load("detector", detector)(), plugins.load("landmarker", landmarker)()
     return extraction.extract(
         inputs,
         person,
         out,
-        detector=plugins.load("detector", detector)(),
-        landmarker=plugins.load("landmarker", landmarker)(),
+        detector=finder,
+        landmarker=marker,
         every=every,
+        wanted=None if who is None else Wanted.by_pictures(who, finder, marker, note=note),
         consent=consent,
         force=force,
         progress=progress,
         note=note,
     )
+
+
+def curate(
+    path: Path,
+    settings: CurateSettings | None = None,
+    *,
+    keep: Collection[int] = (),
+    drop: Collection[int] = (),
+    progress: Progress = silent,
+    note: Note = silent,
+) -> Faceset:
+    """Choose which faces of a faceset training uses, and write ``curation.html`` into it. See ``faceset.curate.curate.curate``."""
+    eyes = curation.open_eyes(settings or CurateSettings())
+    return curation.curate(path, settings, eyes=eyes, keep=keep, drop=drop, progress=progress, note=note).faceset
 
 
 def train(

@@ -18,18 +18,34 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "detector": MappingProxyType(
             {
+                "duo": "bianlian.detect.duo:Duo",
                 "blazeface": "bianlian.detect.blazeface:BlazeFace",
                 "mtcnn": "bianlian.detect.mtcnn:Mtcnn",
                 "hog": "bianlian.detect.hog:Hog",
+                "mmod": "bianlian.detect.mmod:Mmod",
             }
         ),
         "landmarker": MappingProxyType(
             {
                 "facemesh": "bianlian.landmark.facemesh:FaceMesh",
+                "facemesh478": "bianlian.landmark.facemesh478:FaceMesh478",
+                "dlib68": "bianlian.landmark.dlib68:Dlib68",
+                "fan68": "bianlian.landmark.fan68:Fan68",
                 "five": "bianlian.landmark.five:FivePoints",
             }
         ),
         "describer": MappingProxyType({"dlib": "bianlian.identity.dlib:DlibDescriptor"}),
+        "mask": MappingProxyType(
+            {
+                "hull": "bianlian.mask.regions:Hull",
+                "face": "bianlian.mask.regions:WholeFace",
+                "eyes": "bianlian.mask.regions:Eyes",
+                "mouth": "bianlian.mask.regions:Mouth",
+                "nose": "bianlian.mask.regions:Nose",
+                "brows": "bianlian.mask.regions:Brows",
+                "learned": "bianlian.mask.learned:LearnedMask",
+            }
+        ),
         "model": MappingProxyType({"deepfake": "bianlian.model.deepfake:Deepfake"}),
         "blend": MappingProxyType(
             {

@@ -149,11 +149,16 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class TrackPoint:
-    """One face of a track in one frame. frame: frame index; face: with landmarks; filled: interpolated, not detected."""
+    """One face of a track in one frame.
+
+    frame: frame index; face: with landmarks; filled: interpolated, not detected; description: (D,) float64 of a
+    ``identity.Describer``, where the face was described.
+    """
 
     frame: int
     face: Face
     filled: bool = False
+    description: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

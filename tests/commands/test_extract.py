@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,44 @@ def test_one_line_at_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     out, err = capsys.readouterr()
     assert "2 faces kept; 0 new in " in out
     assert "consent" not in err
+
+
+class Terminal(io.StringIO):
+    """What someone types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("fakes")
+def test_consent_is_asked_once_at_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = Extract((_picture(tmp_path / "a.png"),), "anna")
+    for typed, kept in (("\n", None), ("", None), ("  release signed 2026-03-01 \n", "release signed 2026-03-01")):
+        monkeypatch.setattr(sys, "stdin", Terminal(typed))
+        command.run()
+        assert "How did anna agree to this use?" in capsys.readouterr().err
+        assert Faceset.open(tmp_path / "faces/anna").header.consent == kept
+    never = Terminal("another\n")
+    monkeypatch.setattr(sys, "stdin", never)
+    command.run()
+    replace(command, out=tmp_path / "other", consent="told").run()
+    assert "How did" not in capsys.readouterr().err
+    assert never.tell() == 0
+    assert Faceset.open(tmp_path / "other").header.consent == "told"
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("stdin", [None, io.StringIO("typed\n")], ids=["closed", "a file"])
+def test_nothing_is_asked_without_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    Extract((_picture(tmp_path / "a.png"),), "anna").run()
+    assert "How did" not in capsys.readouterr().err
+    assert stdin is None or stdin.tell() == 0
+    assert Faceset.open(tmp_path / "faces/anna").header.consent is None
 
 
 @pytest.mark.usefixtures("fakes")

@@ -84,6 +84,21 @@ def test_a_folder_of_pictures_and_videos(tmp_path: Path) -> None:
     assert "p7.png" in notes[0]
 
 
+def test_damaged_pictures_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """Cut off in their middle their heads are still right, so that only decoding finds out."""
+    folder = tmp_path / "footage"
+    for n, name in enumerate(("a.png", "b.png", "c.png")):
+        write_png(folder / name, draw((60 + n, 60, 44)))
+    data = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(data[: len(data) // 2])
+    (folder / "d.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    notes: list[str] = []
+    faceset = run([folder], tmp_path / "anna", note=notes.append)
+    assert [r.file for r in faceset.records()] == ["a.png", "c.png"]
+    assert any("b.png" in note for note in notes)
+    assert any("d.jpg" in note for note in notes)
+
+
 def test_several_faces_and_partial_and_small_ones(tmp_path: Path) -> None:
     two = write_png(tmp_path / "a.png", draw((40, 60, 44), (110, 60, 60)))
     partial = write_png(tmp_path / "b.png", draw((10, 60, 60)))

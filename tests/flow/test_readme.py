@@ -57,7 +57,7 @@ def test_the_commands_of_the_readme_run(here: Path) -> None:
     (here / "photos-of-ana").mkdir()
     [shell] = [text for _, text in BLOCKS if text.startswith("bianlian extract")]
     lines = shell.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     frame = next(frames(here / "ana.mp4"))
     cv2.imwrite("photos-of-ana/one.png", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
     for line in lines:
@@ -90,4 +90,4 @@ def test_help_version_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -
     shown = capsys.readouterr().out
     assert all(name in shown for name in COMMANDS)
     assert main(["swpa"]) == 2
-    assert "no command is called 'swpa'; there are: extract, train, swap" in capsys.readouterr().err
+    assert "no command is called 'swpa'; there are: extract, curate, train, swap, people" in capsys.readouterr().err

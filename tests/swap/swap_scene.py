@@ -62,6 +62,19 @@ class RedLandmarker:
         return [Face(f.box, f.score, landmarks_at(f.box)) for f in faces]
 
 
+class HueDescriber:
+    """Tells discs apart by the blue in them."""
+
+    same = 0.6
+
+    def describe(self, image: Image, faces: Sequence[Face]) -> NDArray[np.float64]:
+        rows = [np.zeros((0, 2))]
+        for face in faces:
+            x, y = (face.box[:2] + face.box[2:]) / 2
+            rows.append(np.array([[image[int(y), int(x), 2] / 50, 0.0]]))
+        return np.concatenate(rows)
+
+
 class Tint:
     """A fake model: mirrors colours, so that a swapped face is plain to see."""
 
@@ -88,7 +101,7 @@ def _red_world(monkeypatch: pytest.MonkeyPatch) -> None:
     real = plugins.load
 
     def load(kind: str, name: str) -> Any:
-        fakes: dict[str, Any] = {"detector": RedDetector, "landmarker": RedLandmarker}
+        fakes: dict[str, Any] = {"detector": RedDetector, "landmarker": RedLandmarker, "describer": HueDescriber}
         return fakes[kind] if kind in fakes else real(kind, name)
 
     monkeypatch.setattr(plugins, "load", load)

@@ -22,7 +22,7 @@ def at(x: float, y: float = 60.0, side: float = 40.0) -> Face:
 
 
 def plan(*tracks: Track, **settings: object) -> Plan:
-    analysis = Analysis("t", "f", 160, 120, 9, Fraction(25), "d", "l", (), tracks)
+    analysis = Analysis("t", "f", 160, 120, 9, Fraction(25), "d", "l", "who", (), tracks)
     return make_plan(analysis, replace(SwapSettings(), **settings), size=64, coverage=COVERAGE)  # type: ignore[arg-type]
 
 

@@ -14,12 +14,16 @@ from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.types import Face, Track, TrackPoint
 
 BOX = np.array([10.0, 20.0, 40.123, 60.0])
+LOOKS = np.array([0.25, -0.5])
 
 
 def analysis() -> Analysis:
-    points = tuple(TrackPoint(k, Face(BOX + k, 0.5, landmarks_at(BOX + k)), filled=k == 3) for k in (2, 3, 4))
+    points = tuple(
+        TrackPoint(k, Face(BOX + k, 0.5, landmarks_at(BOX + k)), filled=k == 3, description=LOOKS if k == 2 else None)
+        for k in (2, 3, 4)
+    )
     tracks = (Track(0, points, "bob"), Track(1, (TrackPoint(0, Face(BOX, 1.0)),)))
-    return Analysis("clip é.mp4", "ab12", 160, 120, 9, Fraction(30000, 1001), "red", "red", (4,), tracks)
+    return Analysis("clip é.mp4", "ab12", 160, 120, 9, Fraction(30000, 1001), "red", "red", "hue", (4,), tracks)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -32,6 +36,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         for p, q in zip(a.points, b.points, strict=True):
             np.testing.assert_allclose(p.face.box, q.face.box, atol=0.005)
             assert (p.face.landmarks is None) == (q.face.landmarks is None)
+            np.testing.assert_array_equal(p.description, q.description)
             if p.face.landmarks and q.face.landmarks:
                 np.testing.assert_allclose(p.face.landmarks.points, q.face.landmarks.points, atol=0.005)
     assert [p.name for p in tmp_path.iterdir()] == ["t.jsonl"]
@@ -49,7 +54,7 @@ def damaged(path: Path, line: int, change: dict[str, Any] | str) -> Path:
 @pytest.mark.parametrize(
     ("line", "change", "says"),
     [
-        (1, {"schema": 2}, "line 1: schema must be 1"),
+        (1, {"schema": 1}, "line 1: schema must be 2"),
         (1, {"width": -1}, "width"),
         (1, {"rate": "25/0"}, "rate"),
         (1, {"rate": "soon"}, "rate"),
@@ -73,6 +78,9 @@ def damaged(path: Path, line: int, change: dict[str, Any] | str) -> Path:
         (2, {"score": float("nan")}, "no finite number"),
         (2, {"filled": 1}, "filled"),
         (2, {"person": 5}, "person"),
+        (2, {"description": 5}, "description must hold finite numbers"),
+        (2, {"description": [[1], [2]]}, "description must be a list"),
+        (2, {"description": ["a"]}, "description must hold finite numbers"),
         (3, {"person": "carl"}, "track 0 is 'bob' in earlier lines"),
         (3, {"frame": 2}, "frame comes twice"),
     ],

@@ -49,8 +49,19 @@ class Swap:
     TARGET_as_PERSON beside the target when left out."""
 
     faces: str = "main"
-    """Whose faces are replaced: main (the most prominent one of each shot), all, or track numbers such as 0,3 (a run says which
+    """Whose faces are replaced: main (those of the most prominent person), all, or track numbers such as 0,3 (a run says which
     there are)."""
+
+    who: str | None = None
+    """Replace the face of this person only: a picture, a folder of pictures (such as one of `bianlian people`), or a name from the
+    tracks (person1). Frames in which somebody else, or nobody surely this person, is seen are left as they are and counted."""
+
+    sure: float | None = None
+    """Distance between descriptions up to which a face is that person's; lower is stricter. 0.5 when left out."""
+
+    mask: Literal["hull", "face", "learned"] = "hull"
+    """What is replaced: hull (the inner face), face (the forehead too), learned (the inner face less what is in front of it: hands,
+    hair, rims of glasses)."""
 
     blend: str = "mask"
     """How the face is joined to the frame: mask (soft edge), overlay (hard edge), poisson (keeps gradients), or a plug-in."""
@@ -83,11 +94,12 @@ class Swap:
     smooth: float = 0.06
     """Smoothing of the face's place over time, in seconds (sigma); it has no lag. 0 turns it off."""
 
-    detector: str = "blazeface"
-    """What finds faces: blazeface, mtcnn, hog, or a plug-in."""
+    detector: str = "duo"
+    """What finds faces: duo, blazeface, mtcnn, hog, mmod, or a plug-in."""
 
     landmarker: str = "facemesh"
-    """What marks their points: facemesh, or a plug-in that marks the face's outline."""
+    """What marks their points: facemesh, facemesh478 (steadier, slower), dlib68 and fan68 (weights under other terms), or a plug-in
+    that marks the face's outline."""
 
     tracks: Path | None = None
     """Tracks file to use, or to write when it is not there; OUT.tracks.jsonl when left out."""
@@ -116,6 +128,7 @@ class Swap:
         return SwapSettings(
             detector=self.detector,
             landmarker=self.landmarker,
+            mask=self.mask,
             blend=self.blend,
             color=self.color,
             erode=self.erode,
@@ -125,6 +138,8 @@ class Swap:
             sharpen=self.sharpen,
             grain=self.grain,
             faces=self.faces,
+            who=self.who,
+            sure=self.sure,
             smooth=self.smooth,
             steady=self.steady,
             batch=self.batch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
@@ -54,6 +55,27 @@ def read_lines(path: Path, *, note: Note = silent) -> Iterator[Line]:
         raise FacesetError(f"cannot read {path}: {error.strerror}") from error
 
 
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep other runs from writing ``path``, which is there, while the block runs. Raises OutputError when one is writing it."""
+    with writing(path):
+        file = path.open("r+b", buffering=0)
+    with file:
+        _lock(file.fileno(), path)
+        if flock is None:
+            file.close()  # Windows does not replace a file that is open
+        yield
+
+
+def _lock(handle: int, path: Path) -> None:
+    if flock is None:
+        return
+    try:
+        flock(handle, LOCK_EX | LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(f"cannot write {path}: another run is writing it; wait until that has ended") from error
+
+
 @final
 class Journal:
     """The writing end: cuts the file to ``end`` bytes, then appends lines. One writer at a time."""
@@ -66,13 +88,10 @@ class Journal:
             self._file = path.open("r+b" if path.exists() else "x+b", buffering=0)
         try:
             with writing(path):
-                if flock is not None:
-                    flock(self._file.fileno(), LOCK_EX | LOCK_NB)
+                _lock(self._file.fileno(), path)
                 self._cut()
-        except OutputError as error:
+        except OutputError:
             self._file.close()
-            if isinstance(error.__cause__, BlockingIOError):
-                raise OutputError(f"cannot write {path}: another run is writing it; wait until that has ended") from error
             raise
 
     def append(self, lines: Sequence[str]) -> None:

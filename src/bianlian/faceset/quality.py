@@ -36,10 +36,16 @@ class Rules:
         if not 0 <= self.whole <= 1 or self.smallest < 0:
             raise ConfigError(f"whole must lie in [0, 1] and smallest be 0 or more, got {self.whole} and {self.smallest}")
 
-    def why_not(self, faces: Sequence[Face], width: int, height: int) -> list[str | None]:
-        """Say why each face of a picture of ``width`` x ``height`` pixels is not kept, in as many reasons; None where it is."""
-        largest = max(faces, key=lambda face: face.area, default=None)
-        return [self._why_not(face, face is largest, width, height) for face in faces]
+    def why_not(self, faces: Sequence[Face], width: int, height: int, *, strange: Sequence[str | None] = ()) -> list[str | None]:
+        """Say why each face of a picture of ``width`` x ``height`` pixels is not kept, in as many reasons; None where it is.
+
+        strange: for each face why it is somebody else's, None where it is not; these do not count as the largest.
+        """
+        known = [*strange] or [None] * len(faces)
+        own = [face for face, reason in zip(faces, known, strict=True) if reason is None]
+        largest = max(own, key=lambda face: face.area, default=None)
+        pairs = zip(faces, known, strict=True)
+        return [self._why_not(face, face is largest, width, height) if reason is None else reason for face, reason in pairs]
 
     def _why_not(self, face: Face, largest: bool, width: int, height: int) -> str | None:
         share, across = inside_share(face.box, width, height), face.box[2] - face.box[0]

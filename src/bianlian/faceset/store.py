@@ -4,6 +4,8 @@ FOLDER/faceset.json     whose faces, how they were cut (``header``)
 FOLDER/faces.jsonl      one face a line (``record``)
 FOLDER/inputs.jsonl     which inputs are done, for going on after an interruption (``writer``)
 FOLDER/crops/*.jpg|png  the aligned crops
+
+Curation adds ``measures.jsonl``, ``embeddings.npy`` (``curate.cache``), ``curation.json`` (``curate.ledger``), ``curation.html``.
 """
 
 from __future__ import annotations

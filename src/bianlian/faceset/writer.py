@@ -26,6 +26,8 @@ from bianlian.files import writing
 from bianlian.types import Crop, Image, Note, silent
 
 INPUTS = "inputs.jsonl"
+CURATION = ("measures.jsonl", "embeddings.npy", "curation.json", "curation.html")
+"""What curation adds to a faceset."""
 JPEG_QUALITY = 95
 
 
@@ -170,7 +172,7 @@ def remove(path: Path) -> None:
     with writing(path):
         if (path / CROPS).is_dir() and not (path / CROPS).is_symlink():
             shutil.rmtree(path / CROPS)
-        for name in (FACES, INPUTS, "embeddings.npy", HEADER):
+        for name in (FACES, INPUTS, *CURATION, HEADER):
             (path / name).unlink(missing_ok=True)
         if not any(path.iterdir()):
             path.rmdir()

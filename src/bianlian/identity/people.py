@@ -7,6 +7,13 @@ from numpy.typing import NDArray
 
 from bianlian.errors import InputError
 
+SURE = 0.5
+"""Distance from a person's mean description up to which a face, or a track's mean, is taken to be theirs.
+
+Measured with dlib's descriptor on 21 clips of 12 people (real and rendered): clips of one person lie 0.11 to 0.29 apart, of two
+people 0.46 (two rendered look-alikes) and more, of two real people 0.53 and more.
+"""
+
 
 def distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Euclidean distances of every pair: (N, D) and (M, D) -> (N, M)."""

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bianlian.detect import Detector
 from bianlian.errors import ConfigError
 from bianlian.faceset.ahead import ahead
 from bianlian.faceset.inputs import fingerprint as file_fingerprint
 from bianlian.geometry import nms
+from bianlian.identity import Describer
 from bianlian.landmark import Landmarker
 from bianlian.swap.report import Clock
 from bianlian.swap.tracks import Analysis
-from bianlian.track import link
+from bianlian.track import Linker, join_shots, name_people
 from bianlian.types import Face, Frame, Image, Note, Progress, silent
 from bianlian.video import VideoInfo, frames, list_pictures
 
@@ -30,6 +32,9 @@ SAME = 0.5
 MEMORY_SECONDS = 5.0
 """A lost face is awaited so long where it was last seen."""
 
+LOOK_SECONDS = 2.0
+"""A face that is followed without doubt is described so often."""
+
 _THUMB = (32, 18)
 
 
@@ -38,23 +43,32 @@ def analyse(
     info: VideoInfo,
     detector: Detector,
     landmarker: Landmarker,
+    describer: Describer,
     *,
-    names: tuple[str, str],
+    names: tuple[str, str, str],
     gap: float = 0.3,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Analysis:
-    """Find every face of a target and follow it.
+    """Find every face of a target, follow it, and tell the people apart.
 
-    target: video, picture or folder; info: its probe. names: of the detector and the landmarker, for the record. gap: seconds
+    target: video, picture or folder; info: its probe. names: of detector, landmarker and describer, for the record. gap: seconds
     without a detection that are bridged. Raises VideoError for a target that yields no frame, ConfigError for a landmarker whose
     points do not say where the face ends.
     """
     clock = clock or Clock()
-    found: list[tuple[int, list[Face]]] = []
+    rate = info.average_rate if info.kind == "video" else None
+    bridge, memory, pace = (round(float(s * (rate or 0))) for s in (gap, MEMORY_SECONDS, LOOK_SECONDS))
+
+    def describe(image: Image, faces: Sequence[Face]) -> NDArray[np.float64]:
+        with clock("describe"):
+            return describer.describe(image, faces)
+
+    linker = Linker(gap=bridge, memory=memory, pace=pace, describe=describe)
     cuts: list[int] = []
     before: Image | None = None
+    done = last = 0
     with closing(ahead(_decode(target, clock, note), 16)) as decoded:
         for batch in _batched(decoded, 8):
             with clock("detect"):
@@ -65,14 +79,13 @@ def analyse(
                     cuts.append(frame.index)
                 before = thumb
                 with clock("landmark"):
-                    found.append((frame.index, _mark(landmarker, frame, faces)))
-            progress("analyse", len(found), info.frames)
-    progress("analyse", len(found), len(found))
-    rate = info.average_rate if info.kind == "video" else None
-    bridge, memory = (round(float(s * (rate or 0))) for s in (gap, MEMORY_SECONDS))
-    tracks = link(found, cuts=set(cuts), gap=bridge, memory=memory)
-    last = found[-1][0]
-    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tuple(tracks))
+                    marked = _mark(landmarker, frame, faces)
+                linker.add(frame.index, marked, frame.image, cut=cuts[-1:] == [frame.index])
+                done, last = done + 1, frame.index
+            progress("analyse", done, info.frames)
+    progress("analyse", done, done)
+    tracks = tuple(join_shots(name_people(linker.tracks()), cuts, gap=bridge))
+    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tracks)
 
 
 def fingerprint(target: Path) -> str:

@@ -15,6 +15,7 @@ from bianlian.swap.render import render
 from bianlian.swap.report import NO_CONSENT, Clock, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
+from bianlian.swap.who import looks_of, tell
 from bianlian.types import Note, Progress, silent
 from bianlian.video import VideoInfo, open_writer, probe
 
@@ -44,7 +45,7 @@ def swap(
     start, clock = perf_counter(), Clock()
     notes: list[str] = []
 
-    def tell(line: str) -> None:
+    def tell_user(line: str) -> None:
         notes.append(line)
         note(line)
 
@@ -52,13 +53,20 @@ def swap(
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
-    analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell)
+    person = looks_of(settings, note=tell_user)
+    analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
     if len(analysis.tracks) > 1:
-        tell(describe(analysis))
-    plan = make_plan(analysis, settings, size=swapper.size, coverage=swapper.coverage)
+        tell_user(describe(analysis))
+    chosen = None
+    if settings.who is not None and analysis.tracks:
+        told = tell(analysis, settings, person)
+        chosen = told.tracks
+        for line in told.lines():
+            tell_user(line)
+    plan = make_plan(analysis, settings, size=swapper.size, coverage=swapper.coverage, chosen=chosen)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
-    done = render(target, info, analysis, plan, swapper, out, settings, clock=clock, progress=progress, note=tell)
+    done = render(target, info, analysis, plan, swapper, out, settings, clock=clock, progress=progress, note=tell_user)
     report = SwapReport(
         target=str(target),
         output=str(out),
@@ -105,7 +113,8 @@ def _analysis(
         info,
         plugins.load("detector", settings.detector)(),
         plugins.load("landmarker", settings.landmarker)(),
-        names=(settings.detector, settings.landmarker),
+        plugins.load("describer", settings.describer)(),
+        names=(settings.detector, settings.landmarker, settings.describer),
         gap=settings.gap,
         clock=clock,
         progress=progress,
@@ -122,7 +131,8 @@ def _usable(path: Path, target: Path, info: VideoInfo, given: bool, settings: Sw
     same = old.fingerprint == fingerprint(target) and (old.width, old.height) == (info.width, info.height)
     if given and not same:
         raise TracksError(f"{path} was made for {old.target}, not for {target.name} as it is now; name another tracks file")
-    if given or (same and (old.detector, old.landmarker) == (settings.detector, settings.landmarker)):
+    finders = (settings.detector, settings.landmarker, settings.describer)
+    if given or (same and (old.detector, old.landmarker, old.describer) == finders):
         note(f"faces taken from {path}")
         return old
     return None

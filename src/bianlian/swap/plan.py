@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from bianlian import align
 from bianlian.errors import ConfigError, InputError
 from bianlian.geometry import box_of, inside_share
 from bianlian.mask.hull import face_size, outline
+from bianlian.mask.regions import face_outline
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis
 from bianlian.track import main_tracks, smooth
@@ -44,13 +45,16 @@ class Plan:
         return self.reasons.get(frame, "no face found")
 
 
-def make_plan(analysis: Analysis, settings: SwapSettings, *, size: int, coverage: float) -> Plan:
+def make_plan(
+    analysis: Analysis, settings: SwapSettings, *, size: int, coverage: float, chosen: Collection[Track] | None = None
+) -> Plan:
     """Choose and smooth tracks and place their crops.
 
-    size, coverage: of the network's crops. Faces that are too small, or mostly outside of the picture, are left out with a reason.
+    size, coverage: of the network's crops. chosen: tracks to swap; by ``settings.faces`` when None. Faces that are too small, or
+    mostly outside of the picture, are left out with a reason.
     Raises ConfigError when ``settings.faces`` names a track that is not there.
     """
-    chosen = choose(analysis, settings.faces)
+    chosen = choose(analysis, settings.faces) if chosen is None else chosen
     numbers = {t.id for t in chosen}
     reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
     places: dict[int, list[Place]] = {}
@@ -79,11 +83,12 @@ def choose(analysis: Analysis, faces: str) -> list[Track]:
 
 
 def describe(analysis: Analysis) -> str:
-    """Name the tracks in one line: number, first and last frame, mean width."""
+    """Name the tracks in one line: number, person, first and last frame, mean width."""
     said = []
     for track in analysis.tracks:
         width = np.mean([p.face.box[2] - p.face.box[0] for p in track.points])
-        said.append(f"{track.id} (frames {track.points[0].frame}-{track.points[-1].frame}, {width:.0f} px)")
+        person = f"{track.person}, " if track.person else ""
+        said.append(f"{track.id} ({person}frames {track.points[0].frame}-{track.points[-1].frame}, {width:.0f} px)")
     return f"tracks: {', '.join(said[:SHOWN_TRACKS])}{', ...' if len(said) > SHOWN_TRACKS else ''}" if said else "there is no track"
 
 
@@ -100,7 +105,7 @@ def _place(
     if landmarks is None:
         return "no landmarks"
     try:
-        edge = outline(landmarks)
+        edge = face_outline(landmarks) if settings.mask == "face" else outline(landmarks)
         crop = align.crop_from_frame(landmarks, size, coverage)
     except InputError:
         return "landmarks fit no face"

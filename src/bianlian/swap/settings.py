@@ -13,25 +13,33 @@ from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.video import Encoding
 
 FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
-"""Whose faces are swapped: the most prominent one of each shot, every one, or those of the tracks with these numbers."""
+"""Whose faces are swapped: those of the most prominent person, every one, or those of the tracks with these numbers."""
+
+MASKS = ("hull", "face", "learned")
+"""What of a face can be replaced."""
 
 
 @dataclass(frozen=True)
 class SwapSettings:
     """How a target is swapped. The defaults are the best of those measured; see each module.
 
-    detector, landmarker, blend, color: plug-in names. erode, feather: of the mask, % of face size (``mask.hull``). refine: share
-    of the refiner's correction (``swap.refine``). shade: share of the target's light and shade that is taken over (``swap.shade``).
-    sharpen: highest gain of the finest detail. grain: grey levels of target texture laid over the face. These four: 0 for off.
-    faces: ``main``, ``all``, or track numbers such as ``0,3``. smooth: sigma of the landmarks' smoothing over time, seconds.
-    steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are
-    bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of the network. encoding: of a
-    video.
+    detector, landmarker, describer, blend, color: plug-in names. mask: what is replaced: ``hull``, the inner face; ``face``, the
+    forehead too; ``learned``, the inner face less what is in front of it (``swap.front``). erode, feather: of the mask, % of face
+    size (``mask.hull``). refine: share of the refiner's correction (``swap.refine``). shade: share of the target's light and shade
+    that is taken over (``swap.shade``). sharpen: highest gain of the finest detail. grain: grey levels of target texture laid over
+    the face. These four: 0 for off. faces: ``main``, ``all``, or track numbers such as ``0,3``. who: whose face is replaced: a name
+    in the tracks (``person1``), or the path of a picture or a folder of pictures; takes the place of ``faces``. sure: distance of
+    descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
+    smoothing over time, seconds. steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds
+    without a detection that are bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of
+    the network. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
-    detector: str = "blazeface"
+    detector: str = "duo"
     landmarker: str = "facemesh"
+    describer: str = "dlib"
+    mask: str = "hull"
     blend: str = "mask"
     color: str = "lab"
     erode: float = 2.0
@@ -41,6 +49,8 @@ class SwapSettings:
     sharpen: float = LIMIT
     grain: float = GRAIN
     faces: str = "main"
+    who: str | None = None
+    sure: float | None = None
     smooth: float = 0.06
     steady: float = 0.2
     gap: float = 0.3
@@ -52,13 +62,20 @@ class SwapSettings:
         for kind, name in (
             ("detector", self.detector),
             ("landmarker", self.landmarker),
+            ("describer", self.describer),
             ("blend", self.blend),
             ("color", self.color),
         ):
             if name not in names(kind):
                 raise ConfigError(f"{kind} must be one of {', '.join(names(kind))}, got {name!r}")
+        if self.mask not in MASKS:
+            raise ConfigError(f"mask must be one of {', '.join(MASKS)}, got {self.mask!r}")
         if not FACES.fullmatch(self.faces):
             raise ConfigError(f"faces must be main, all, or track numbers such as 0,3, got {self.faces!r}")
+        if self.who is not None and self.faces != "main":
+            raise ConfigError(f"who and faces both say whose face is replaced: {self.who!r} and {self.faces!r}; give one of them")
+        if self.sure is not None and not 0 < self.sure <= 2:
+            raise ConfigError(f"sure must lie in (0, 2], got {self.sure}")
         for name, value, low, high in (
             ("erode", self.erode, -50, 50),
             ("feather", self.feather, 0, 100),

@@ -1,9 +1,10 @@
 """``tracks.jsonl``: whose face is where in a target, written by the analysis pass, open to editing, read again by the next run.
 
 The first line describes the target; every other line is one face in one frame:
-``{"track": 0, "person": null, "frame": 12, "box": [x1, y1, x2, y2], "score": 0.98, "filled": false, "scheme": "mesh468",
-"landmarks": [[x, y], ...]}``. Lines of a track come in frame order; pixels are rounded to a hundredth. Reading never runs code, and
-a line that is not exactly this is an error with its number.
+``{"track": 0, "person": "person1", "frame": 12, "box": [x1, y1, x2, y2], "score": 0.98, "filled": false, "scheme": "mesh468",
+"landmarks": [[x, y], ...], "description": null}``. Lines of a track come in frame order; pixels are rounded to a hundredth. The
+description is what an ``identity.Describer`` said of the face, where it was asked. Reading never runs code, and a line that is not
+exactly this is an error with its number.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from bianlian.errors import InputError, TracksError
 from bianlian.files import replacing
 from bianlian.types import Face, Landmarks, Track, TrackPoint
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout; a reader refuses every other."""
 
-_HEADER = ("schema", "target", "fingerprint", "width", "height", "frames", "rate", "detector", "landmarker", "cuts")
-_POINT = ("track", "person", "frame", "box", "score", "filled", "scheme", "landmarks")
+_HEADER = ("schema", "target", "fingerprint", "width", "height", "frames", "rate", "detector", "landmarker", "describer", "cuts")
+_POINT = ("track", "person", "frame", "box", "score", "filled", "scheme", "landmarks", "description")
 _LONGEST = 1 << 22
 
 
@@ -37,8 +38,8 @@ class Analysis:
     """What the analysis pass knows of a target.
 
     target: file name. fingerprint: of its content. width, height: pixels of the first frame. frames: how many frames there are,
-    one more than the last index. rate: frames a second, an estimate, None outside a video. detector, landmarker: plug-in names.
-    cuts: indices of the first frames after a cut, rising. tracks: not smoothed.
+    one more than the last index. rate: frames a second, an estimate, None outside a video. detector, landmarker, describer:
+    plug-in names. cuts: indices of the first frames after a cut, rising. tracks: not smoothed.
     """
 
     target: str
@@ -49,6 +50,7 @@ class Analysis:
     rate: Fraction | None
     detector: str
     landmarker: str
+    describer: str
     cuts: tuple[int, ...]
     tracks: tuple[Track, ...]
 
@@ -99,6 +101,7 @@ def _header(analysis: Analysis) -> dict[str, object]:
         "rate": None if analysis.rate is None else str(analysis.rate),
         "detector": analysis.detector,
         "landmarker": analysis.landmarker,
+        "describer": analysis.describer,
         "cuts": list(analysis.cuts),
     }
 
@@ -114,6 +117,7 @@ def _record(track: Track, point: TrackPoint) -> dict[str, object]:
         "filled": point.filled,
         "scheme": None if marks is None else marks.scheme,
         "landmarks": None if marks is None else marks.points.round(2).tolist(),
+        "description": None if point.description is None else point.description.round(4).tolist(),
     }
 
 
@@ -135,7 +139,7 @@ def _no_constant(name: str) -> float:
 
 def _checked_header(value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     _want(value["schema"] == SCHEMA, where, f"schema must be {SCHEMA}", value["schema"])
-    for key in ("target", "fingerprint", "detector", "landmarker"):
+    for key in ("target", "fingerprint", "detector", "landmarker", "describer"):
         _want(isinstance(value[key], str), where, f"{key} must be text", value[key])
     for key in ("width", "height", "frames"):
         _want(_is_count(value[key]) and value[key] > 0, where, f"{key} must be a positive whole number", value[key])
@@ -164,11 +168,13 @@ def _point(value: Mapping[str, Any], where: str, frames: int) -> tuple[int, str 
         if value["scheme"] is not None or value["landmarks"] is not None:
             marks = Landmarks(_numbers(value["landmarks"], where, "landmarks"), str(value["scheme"]))
         face = Face(box, float(value["score"]), marks)
+        looks = None if value["description"] is None else _numbers(value["description"], where, "description")
+        _want(looks is None or looks.ndim == 1, where, "description must be a list of numbers", value["description"])
     except InputError as error:
         if isinstance(error, TracksError):
             raise
         raise TracksError(f"{where}: {error}") from error
-    return value["track"], person, TrackPoint(value["frame"], face, value["filled"])
+    return value["track"], person, TrackPoint(value["frame"], face, value["filled"], looks)
 
 
 def _numbers(value: object, where: str, name: str) -> NDArray[np.float64]:

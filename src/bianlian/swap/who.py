@@ -1,0 +1,64 @@
+"""Choose the tracks of one person of a target: by the name in its tracks, or by pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bianlian import plugins
+from bianlian.errors import ConfigError, NoFaceError
+from bianlian.identity.people import SURE
+from bianlian.identity.reference import reference
+from bianlian.swap.settings import SwapSettings
+from bianlian.swap.tracks import Analysis
+from bianlian.track import distance_to
+from bianlian.types import Note, Track, silent
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What was decided. tracks: of the person; others: (track, distance, or None when it was never described) of everyone else."""
+
+    tracks: tuple[Track, ...]
+    others: tuple[tuple[Track, float | None], ...]
+
+    def lines(self) -> list[str]:
+        """Say which tracks are the person's, and how far the nearest of the others is."""
+        said = [f"tracks of this person: {', '.join(str(t.id) for t in self.tracks)}"]
+        far = [(d, t.id) for t, d in self.others if d is not None]
+        if far:
+            said.append(f"the nearest other face is track {min(far)[1]}, {min(far)[0]:.2f} away")
+        return said
+
+
+def looks_of(settings: SwapSettings, *, note: Note = silent) -> NDArray[np.float64] | None:
+    """Describe the person of ``settings.who`` when that is a path; None when it can only be a name. Raises as ``reference``."""
+    if settings.who is None or not Path(settings.who).exists():
+        return None
+    finders = [plugins.load(kind, getattr(settings, kind))() for kind in ("detector", "landmarker", "describer")]
+    return reference(Path(settings.who), *finders, note=note)
+
+
+def tell(analysis: Analysis, settings: SwapSettings, person: NDArray[np.float64] | None) -> Told:
+    """Choose the tracks of ``settings.who``, by name unless ``person`` (D,) describes who it is.
+
+    Raises ConfigError for nobody's name, NoFaceError when the person is in no track.
+    """
+    who = settings.who or ""
+    named = [t for t in analysis.tracks if t.person == who]
+    if named and person is None:
+        return Told(tuple(named), tuple((t, None) for t in analysis.tracks if t.person != who))
+    if person is None:
+        people = sorted({t.person for t in analysis.tracks if t.person})
+        raise ConfigError(f"who must be a picture, a folder of pictures or one of {', '.join(people) or '(nobody)'}, got {who!r}")
+    distances = [(t, distance_to(t, person)) for t in analysis.tracks]
+    limit = SURE if settings.sure is None else settings.sure
+    tracks = tuple(t for t, d in distances if d is not None and d <= limit)
+    if not tracks:
+        nearest = min((d for _, d in distances if d is not None), default=None)
+        said = "nobody there could be described" if nearest is None else f"the nearest face is {nearest:.2f} away"
+        raise NoFaceError(f"{who} is not seen in {analysis.target}: {said}, {limit:.2f} is the limit (sure)")
+    return Told(tracks, tuple((t, d) for t, d in distances if d is None or d > limit))
