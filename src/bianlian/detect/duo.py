@@ -1,6 +1,6 @@
 """BlazeFace and MTCNN together: one is fast and knows turned faces, the other finds the small ones of a crowd.
 
-BlazeFace looks at the whole picture. That is all when it finds one or two large faces and doubts no other, as in most footage.
+BlazeFace looks at the whole picture. That is all when it finds one or two large faces and doubts none, as in most footage.
 Otherwise MTCNN searches the picture at full size. What it is all but sure of is kept; any other face that it proposes is looked at
 close up by BlazeFace's short-range network, level and from the other three sides, and the mean of both scores decides: of 1034
 faces of 9 to 90 pixels in drawn crowds 98 % are kept, and of MTCNN's 20 false alarms on 540 views without a face none. When there
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bianlian.detect._blazenet import Candidate
-from bianlian.detect.blazeface import SMALL, BlazeFace, distinct, face_of, is_new
+from bianlian.detect.blazeface import OVERLAP, SMALL, BlazeFace, distinct, face_of, is_new
 from bianlian.detect.pyramid import Pyramid
 from bianlian.detect.turned import turn, turned_back
 from bianlian.errors import ConfigError
+from bianlian.geometry import iou
 from bianlian.types import Face, Image, check_image
 from bianlian.weights import CARDS, locate
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 _CROWD = 3  # so many faces in the whole view hint at more
 _FINEST = 160  # faces below this part of the longer side are not looked for: bounds the time for very large pictures
 _TURNED_FINEST = 24  # the same for turned copies, of which there are three
-_SURE = 0.985  # a face that MTCNN is as sure of needs no second opinion: what it wrongly takes for one scores below 0.96
+_SURE = 0.96  # a face that MTCNN is as sure of needs no second opinion: what it wrongly takes for one scores less
+_DOUBT = 0.77
+"""A face that BlazeFace scores lower may lie elsewhere, as one half covered does: MTCNN is asked, and believed where it is sure."""
+_ELSEWHERE = 0.7
 _SIDE = 1.12  # side of BlazeFace's square over that of the box from brow to chin
 
 
@@ -71,10 +75,13 @@ class Duo:
     def _search(self, image: Image) -> list[Candidate]:
         pyramid, (height, width) = Pyramid(image), image.shape[:2]
         found, proposed = self._blaze.whole(pyramid, width, height)
-        if 0 < len(found) == proposed < _CROWD and min(c.side for c in found) >= SMALL * max(width, height):
+        large = bool(found) and min(c.side for c in found) >= SMALL * max(width, height)
+        if large and len(found) == proposed < _CROWD and min(c.score for c in found) >= _DOUBT:
             return found
         finest = max(self._smallest, max(width, height) // _FINEST)
-        found = distinct([*found, *self._confirm(pyramid, self._mtcnn.upright([image], finest)[0], found)])
+        faces = self._mtcnn.upright([image], finest)[0]
+        found = [c for c in found if c.score >= _DOUBT or not any(_elsewhere(c, face) for face in faces)]
+        found = distinct([*found, *self._confirm(pyramid, faces, found)])
         if found or not self._rotate:
             return found
         return self._blaze.turned(pyramid, width, height) or self._turned(pyramid, image)
@@ -97,6 +104,11 @@ class Duo:
             elif (closer := self._blaze.closer(pyramid, proposal)) is not None:
                 kept.append(Candidate((proposal.score + closer.score) / 2, closer.centre, closer.side, closer.points))
         return distinct([candidate for candidate in kept if candidate.score >= self._threshold])
+
+
+def _elsewhere(candidate: Candidate, face: Face) -> bool:
+    """Tell whether MTCNN is sure of the same face, but in another place."""
+    return face.score >= _SURE and OVERLAP < iou(_proposal(face).square, candidate.square) < _ELSEWHERE
 
 
 def _proposal(face: Face) -> Candidate:
