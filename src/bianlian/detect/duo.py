@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bianlian.detect._blazenet import Candidate
-from bianlian.detect.blazeface import OVERLAP, SMALL, BlazeFace, distinct, face_of, is_new
+from bianlian.detect._blazenet import OVERLAP, Candidate
+from bianlian.detect.blazeface import SMALL, BlazeFace, distinct, face_of, is_new
 from bianlian.detect.pyramid import Pyramid
 from bianlian.detect.turned import turn, turned_back
 from bianlian.errors import ConfigError

@@ -11,6 +11,12 @@ from bianlian.geometry import compose, invert
 from bianlian.mask.learned import LearnedMask, seen_in, steadied, view, view_of
 from bianlian.types import Crop, Image, Mask
 
+FIRM = (0.25, 0.75)
+"""Weights of the mask that become 0 and 1: a face half seen through the new one shows twice.
+
+On 48 rendered clips, of the face that shows, the share painted over at less than 0.9 falls from 13 to 8 % under glasses and from 6
+to 4 % under hands; what hides it is painted over at 0.20 in place of 0.28 and at 0.13 in place of 0.17.
+"""
 Item = TypeVar("Item")
 Seen = Mapping[int, Mask]
 """Where the face of each track shows, in its view (see ``mask.learned``)."""
@@ -31,7 +37,8 @@ class Front:
     def over(self, mask: Mask, crop: Crop) -> Mask:
         """Lay a view's mask over the crop (S, S) of the same face -> (S, S) float32 in [0, 1]."""
         to_crop = compose(crop.crop_from_frame, invert(self._view_from_frame(crop)))
-        return seen_in(mask, to_crop, (crop.size, crop.size))
+        over = seen_in(mask, to_crop, (crop.size, crop.size))
+        return np.asarray(np.clip((over - FIRM[0]) / (FIRM[1] - FIRM[0]), 0, 1), np.float32)
 
     def _view_from_frame(self, crop: Crop) -> np.ndarray:
         return view_of(crop.crop_from_frame, crop.size, self._coverage)
