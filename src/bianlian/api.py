@@ -14,7 +14,7 @@ Each does in one call what a command does; the modules behind them take every pa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from bianlian import plugins
@@ -114,15 +114,18 @@ def train(
 def swap(
     target: Path,
     run: Path,
-    to: str,
+    to: str | Mapping[str, str],
     out: Path,
     *,
     settings: SwapSettings | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
-    """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``."""
-    consent = next((p.consent for p in open_run(run).people if p.name == to), "")
-    return pipeline.swap(
-        target, open_swapper(run, to), out, settings, model=str(run), consent=consent or NO_CONSENT, progress=progress, note=note
-    )
+    """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``.
+
+    to: a name, or for several people in one pass whose face is replaced (see ``SwapSettings.who``) -> the name.
+    """
+    consents = {p.name: p.consent or NO_CONSENT for p in open_run(run).people}
+    parts: list[tuple[str | None, str]] = [(None, to)] if isinstance(to, str) else list(to.items())
+    roles = [pipeline.Role(open_swapper(run, name), who, consents[name]) for who, name in parts]
+    return pipeline.swap(target, roles, out, settings, model=str(run), progress=progress, note=note)

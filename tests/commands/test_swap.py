@@ -9,7 +9,8 @@ import tyro
 from bianlian.commands import swap as command
 from bianlian.commands.swap import Swap, default_out, summary
 from bianlian.errors import ConfigError
-from bianlian.swap.report import NO_CONSENT, Skipped, SwapReport
+from bianlian.swap.pipeline import Role
+from bianlian.swap.report import NO_CONSENT, Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
 
 
@@ -17,9 +18,8 @@ def report(**changes: Any) -> SwapReport:
     values: dict[str, Any] = {
         "target": "clip.mp4",
         "output": "out/clip.mp4",
-        "person": "anna",
+        "cast": (Part(None, "anna", "signed"),),
         "model": "runs/1",
-        "consent": "signed",
         "settings": SwapSettings(),
         "frames": 100,
         "swapped": 90,
@@ -70,16 +70,19 @@ def test_default_output_of_a_folder(tmp_path: Path) -> None:
 def test_run_swaps_and_says_what_was_done(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     given: dict[str, Any] = {}
 
-    def fake(target: Path, swapper: object, out: Path, settings: SwapSettings, **rest: Any) -> SwapReport:
-        given.update(target=target, swapper=swapper, out=out, **rest)
+    def fake(target: Path, roles: list[Role], out: Path, settings: SwapSettings, **rest: Any) -> SwapReport:
+        given.update(target=target, roles=[(r.swapper, r.who, r.consent) for r in roles], out=out, **rest)
         return report()
 
     monkeypatch.setattr(command, "swap", fake)
     monkeypatch.setattr(command, "open_swapper", lambda run, to: (run, to))
-    monkeypatch.setattr(command, "consent_of", lambda run, to: "signed")
+    monkeypatch.setattr(command, "consent_of", lambda run, to: f"{to} signed")
     Swap(Path("clip.mp4"), Path("runs/1"), "anna").run()
-    assert given["swapper"] == (Path("runs/1"), "anna")
-    assert (given["out"], given["model"], given["consent"]) == (Path("clip_as_anna.mp4"), "runs/1", "signed")
+    assert given["roles"] == [((Path("runs/1"), "anna"), None, "anna signed")]
+    assert (given["out"], given["model"]) == (Path("clip_as_anna.mp4"), "runs/1")
+    tyro.cli(Swap, args=["c.mkv", "-m", "runs/1", "--map", "person1=anna", "--map", "a=b/face.png=ben"]).run()
+    assert [(s[1], who) for s, who, _ in given["roles"]] == [("anna", "person1"), ("ben", "a=b/face.png")]
+    assert given["out"] == Path("c_as_anna_ben.mkv")
     assert "90 of 100 frames swapped to anna (25.0 frames/s)" in capsys.readouterr().out  # 100 frames / 4 s
 
 
@@ -88,4 +91,12 @@ def test_summary_names_what_was_skipped() -> None:
     assert "10 frames left as they were, no face found: 0-4, 7, 20-21, 30, ..." in text
     assert text.endswith("clip.mp4 (report: clip.json)")
     assert "consent" not in text
-    assert "no consent is recorded for anna" in summary(report(consent=NO_CONSENT))
+    assert "no consent is recorded for anna" in summary(
+        report(cast=(Part("person2", "ben", "signed"), Part("person1", "anna", NO_CONSENT)))
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["--to", "anna", "--map", "person1=ben"], ["--map", "person1"], ["--map", "=ben"]])
+def test_whose_face_goes_in_must_be_said_once(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match="WHO=NAME"):
+        tyro.cli(Swap, args=["clip.mp4", "-m", "runs/1", *words]).run()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from swap_scene import Tint, decoded, movie, picture
 from swap_scene import _red_world as _red_world
 
 from bianlian.errors import ConfigError, InputError, NoFaceError, OutputError
 from bianlian.swap.people import sort_people
-from bianlian.swap.pipeline import swap
+from bianlian.swap.pipeline import Role, swap
+from bianlian.swap.report import NO_CONSENT
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import read_tracks
 from bianlian.types import Image
@@ -111,3 +114,63 @@ def test_people_get_folders_that_serve_as_references(tmp_path: Path) -> None:
     assert changed(target, tmp_path / "again.mkv", RIGHT) == [False] * 3 + [True] * 6
     with pytest.raises(OutputError, match="is there already"):
         sort_people(target, tmp_path / "people", settings())
+
+
+class White(Tint):
+    """A fake model of somebody else: paints faces white."""
+
+    person = "ben"
+
+    def swap(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        return np.full_like(crops, 255), np.ones(crops.shape[:3], np.float32)
+
+
+def middle(out: Path, x: slice) -> NDArray[np.float64]:
+    """Mean colour of the columns ``x`` at the height of the faces, over all frames."""
+    means = [image[50:70, x].reshape(-1, 3).mean(0) for image in decoded(out)[0]]
+    return np.asarray(np.mean(means, axis=0), np.float64)
+
+
+def test_two_people_in_one_pass_each_get_their_own_face(tmp_path: Path) -> None:
+    target = movie(tmp_path / "in.mkv", [both(k) for k in range(4)])
+    red, other = (str(portrait(tmp_path / f"{k}.png", colour)) for k, colour in enumerate([(210, 60, 40), OTHER]))
+    for roles in ([Role(Tint(), red, "signed"), Role(White(), other)], [Role(White(), other), Role(Tint(), red, "signed")]):
+        report = swap(target, roles, tmp_path / "out.mkv", settings())
+        assert report.swapped == 4
+        np.testing.assert_allclose(middle(tmp_path / "out.mkv", RIGHT), 255, atol=1)
+        np.testing.assert_allclose(middle(tmp_path / "out.mkv", LEFT), 255 - middle(target, LEFT), atol=6)
+        assert {(p.who, p.person, p.consent) for p in report.cast} == {(red, "anna", "signed"), (other, "ben", NO_CONSENT)}
+        written = json.loads((tmp_path / "out.json").read_text())
+        assert written["consent"] == NO_CONSENT  # one of the two gave none
+        assert written["person"] == report.person
+
+
+def test_a_face_that_two_claim_goes_to_the_nearer(tmp_path: Path) -> None:
+    target = movie(tmp_path / "in.mkv", [both(k) for k in range(2)])
+    red, between = (str(portrait(tmp_path / f"{k}.png", colour)) for k, colour in enumerate([(210, 60, 40), (210, 60, 70)]))
+    swap(target, [Role(White(), between), Role(Tint(), red)], tmp_path / "out.mkv", settings(sure=0.7))
+    np.testing.assert_allclose(middle(tmp_path / "out.mkv", RIGHT), 255, atol=1)  # 0.4 from ``between``, 1.0 from ``red``
+    np.testing.assert_allclose(middle(tmp_path / "out.mkv", LEFT), 255 - middle(target, LEFT), atol=6)
+
+
+def test_somebody_who_is_not_there_is_named(tmp_path: Path) -> None:
+    target = movie(tmp_path / "in.mkv", [both(k, other=False) for k in range(2)])
+    red, other = (str(portrait(tmp_path / f"{k}.png", colour)) for k, colour in enumerate([(210, 60, 40), OTHER]))
+    with pytest.raises(NoFaceError, match=re.escape(other)):
+        swap(target, [Role(Tint(), red), Role(White(), other)], tmp_path / "out.mkv", settings())
+    assert not (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("roles", "chosen", "said"),
+    [
+        ([], SwapSettings(), "each of them says"),
+        ([Role(Tint(), "person1"), Role(Tint(), "person2")], SwapSettings(faces="all"), "leave who and faces out"),
+        ([Role(Tint(), "person1"), Role(Tint(), "person1")], SwapSettings(), "another person"),
+        ([Role(Tint(), "person1"), Role(Tint())], SwapSettings(), "another person"),
+    ],
+)
+def test_roles_that_make_no_sense_are_refused(tmp_path: Path, roles: list[Role], chosen: SwapSettings, said: str) -> None:
+    target = movie(tmp_path / "in.mkv", [both(0)])
+    with pytest.raises(ConfigError, match=said):
+        swap(target, roles, tmp_path / "out.mkv", chosen)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from rich.console import Console
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from bianlian.commands._show import shown
-from bianlian.errors import RunError
-from bianlian.swap.pipeline import swap
+from bianlian.errors import ConfigError, RunError
+from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
@@ -41,8 +41,8 @@ class Swap:
     model: Annotated[Path, arg(aliases=["-m"])]
     """Folder of the trained run (what `bianlian train` wrote)."""
 
-    to: str
-    """Name of the person whose face goes in, as it was trained."""
+    to: str | None = None
+    """Name of the person whose face goes in, as it was trained; with --map it is left out."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -55,6 +55,10 @@ class Swap:
     who: str | None = None
     """Replace the face of this person only: a picture, a folder of pictures (such as one of `bianlian people`), or a name from the
     tracks (person1). Frames in which somebody else, or nobody surely this person, is seen are left as they are and counted."""
+
+    map: Annotated[tuple[str, ...], UseAppendAction] = ()
+    """Several people in one pass: WHO=NAME puts the trained NAME in place of WHO (as for --who); give it once a person. Nobody else
+    is touched."""
 
     sure: float | None = None
     """Distance between descriptions up to which a face is that person's; lower is stricter. 0.5 when left out."""
@@ -147,17 +151,32 @@ class Swap:
         )
 
     def _swap(self, settings: SwapSettings, progress: Progress, note: Note) -> SwapReport:
+        parts = self.parts()
+        roles = [Role(open_swapper(self.model, name), who, consent_of(self.model, name)) for who, name in parts]
         return swap(
             self.target,
-            open_swapper(self.model, self.to),
-            self.out or default_out(self.target, self.to),
+            roles,
+            self.out or default_out(self.target, "_".join(dict.fromkeys(name for _, name in parts))),
             settings,
             model=str(self.model),
-            consent=consent_of(self.model, self.to),
             tracks=self.tracks,
             progress=progress,
             note=note,
         )
+
+    def parts(self) -> list[tuple[str | None, str]]:
+        """Read --to and --map -> (who, name) of each part. Raises ConfigError."""
+        if (self.to is None) == (not self.map):
+            raise ConfigError("say whose face goes in: --to NAME, or --map WHO=NAME for each of several people")
+        if self.to is not None:
+            return [(None, self.to)]
+        found: list[tuple[str | None, str]] = []
+        for word in self.map:
+            who, _, name = word.rpartition("=")
+            if not who or not name:
+                raise ConfigError(f"--map wants WHO=NAME, such as person1=ana or photo.jpg=ana, got {word!r}")
+            found.append((who, name))
+        return found
 
 
 def default_out(target: Path, person: str) -> Path:
@@ -186,7 +205,7 @@ def summary(report: SwapReport) -> str:
         runs = [f"{a}" if a == b else f"{a}-{b}" for a, b in skipped.ranges[:SHOWN_RANGES]]
         more = ", ..." if len(skipped.ranges) > SHOWN_RANGES else ""
         lines.append(f"{skipped.frames} frames left as they were, {skipped.reason}: {', '.join(runs)}{more}")
-    if report.consent == NO_CONSENT:
-        lines.append(f"no consent is recorded for {report.person}; `bianlian extract --consent TEXT` records it")
+    for person in dict.fromkeys(part.person for part in report.cast if part.consent == NO_CONSENT):
+        lines.append(f"no consent is recorded for {person}; `bianlian extract --consent TEXT` records it")
     output = Path(report.output)
     return "\n".join([*lines, f"{output} (report: {report_path(output).name})"])

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 from bianlian import plugins
-from bianlian.errors import NoFaceError, TracksError
+from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
-from bianlian.swap.report import NO_CONSENT, Clock, SwapReport, beside, report_path, summarise, versions, write_report
+from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
-from bianlian.swap.who import looks_of, tell
+from bianlian.swap.who import divide, looks_of, tell
 from bianlian.types import Note, Progress, silent
 from bianlian.video import VideoInfo, open_writer, probe
 
 
+@dataclass(frozen=True, eq=False)
+class Role:
+    """Whose face goes in, and in whose place.
+
+    who: of the target, as ``SwapSettings.who``, which stands for None. consent: of the person whose face goes in.
+    """
+
+    swapper: Swapper
+    who: str | None = None
+    consent: str = NO_CONSENT
+
+
 def swap(
     target: Path,
-    swapper: Swapper,
+    swapper: Swapper | Sequence[Role],
     out: Path,
     settings: SwapSettings | None = None,
     *,
@@ -34,14 +48,16 @@ def swap(
 ) -> SwapReport:
     """Put a person's face into a target and write the output, its tracks and its report (``OUT.json``).
 
-    target: video, picture or folder of pictures. out: name of the output, see ``video.open_writer``. model, consent: for the
-    report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
+    target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
+    a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
+    the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
     target, detector and landmarker stay the same. Frames without a face to swap go through untouched and are counted with the
     reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
     PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
     """
     settings = settings or SwapSettings()
+    cast = _cast(list(swapper) if isinstance(swapper, Sequence) else [Role(swapper, None, consent)], settings)
     start, clock = perf_counter(), Clock()
     notes: list[str] = []
 
@@ -53,26 +69,29 @@ def swap(
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
-    person = looks_of(settings, note=tell_user)
+    people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
     analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
     if len(analysis.tracks) > 1:
         tell_user(describe(analysis))
     chosen = None
-    if settings.who is not None and analysis.tracks:
-        told = tell(analysis, settings, person)
-        chosen = told.tracks
-        for line in told.lines():
-            tell_user(line)
-    plan = make_plan(analysis, settings, size=swapper.size, coverage=swapper.coverage, chosen=chosen)
+    if cast[0].who is not None and analysis.tracks:
+        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
+        chosen = divide(told)
+        for role, one in zip(cast, told, strict=True):
+            for line in one.lines():
+                tell_user(line if len(cast) == 1 else f"{role.who}: {line}")
+    first = cast[0].swapper
+    plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
-    done = render(target, info, analysis, plan, swapper, out, settings, clock=clock, progress=progress, note=tell_user)
+    done = render(
+        target, info, analysis, plan, [role.swapper for role in cast], out, settings, clock=clock, progress=progress, note=tell_user
+    )
     report = SwapReport(
         target=str(target),
         output=str(out),
-        person=swapper.person,
+        cast=tuple(Part(role.who, role.swapper.person, role.consent) for role in cast),
         model=model,
-        consent=consent,
         settings=settings,
         frames=done.frames,
         swapped=done.swapped,
@@ -85,6 +104,20 @@ def swap(
     )
     write_report(report, report_path(out))
     return report
+
+
+def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:
+    """Check roles, and let the only one be ``settings.who``. Raises ConfigError."""
+    if len(roles) == 1 and roles[0].who is None:
+        return [replace(roles[0], who=settings.who)]
+    if not roles or settings.who is not None or settings.faces != "main":
+        raise ConfigError("with roles, each of them says whose face is replaced: leave who and faces out")
+    names = [role.who for role in roles]
+    if None in names or len(set(names)) < len(names):
+        raise ConfigError(f"each role must name another person of the target, got {', '.join(map(str, names))}")
+    if len({(role.swapper.size, role.swapper.coverage) for role in roles}) > 1:
+        raise ConfigError("models of different sizes cannot be used in one pass; swap one after the other")
+    return list(roles)
 
 
 def tracks_path(out: Path) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,12 +25,14 @@ SHOWN_TRACKS = 12
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, frame pixels; filled: interpolated."""
+    """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, frame pixels; filled: interpolated;
+    part: whose face goes in, by its place in the cast."""
 
     track: int
     crop_from_frame: Matrix
     outline: Points
     filled: bool
+    part: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,24 +48,24 @@ class Plan:
 
 
 def make_plan(
-    analysis: Analysis, settings: SwapSettings, *, size: int, coverage: float, chosen: Collection[Track] | None = None
+    analysis: Analysis, settings: SwapSettings, *, size: int, coverage: float, chosen: Sequence[Collection[Track]] | None = None
 ) -> Plan:
     """Choose and smooth tracks and place their crops.
 
-    size, coverage: of the network's crops. chosen: tracks to swap; by ``settings.faces`` when None. Faces that are too small, or
-    mostly outside of the picture, are left out with a reason.
+    size, coverage: of the network's crops. chosen: tracks to swap, for each part of the cast; by ``settings.faces`` when None.
+    Faces that are too small, or mostly outside of the picture, are left out with a reason.
     Raises ConfigError when ``settings.faces`` names a track that is not there.
     """
-    chosen = choose(analysis, settings.faces) if chosen is None else chosen
-    numbers = {t.id for t in chosen}
+    chosen = [choose(analysis, settings.faces)] if chosen is None else chosen
+    numbers = {t.id for tracks in chosen for t in tracks}
     reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
     places: dict[int, list[Place]] = {}
     sigma = settings.smooth * float(analysis.rate or 0)
-    for track in chosen:
+    for part, track in ((k, track) for k, tracks in enumerate(chosen) for track in tracks):
         for point in smooth(track, sigma).points:
             place = _place(track.id, point.face.landmarks, point.filled, analysis, settings, size, coverage)
             if isinstance(place, Place):
-                places.setdefault(point.frame, []).append(place)
+                places.setdefault(point.frame, []).append(replace(place, part=part))
             else:
                 reasons[point.frame] = place
     return Plan({k: tuple(v) for k, v in places.items()}, reasons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,7 +63,7 @@ def render(
     info: VideoInfo,
     analysis: Analysis,
     plan: Plan,
-    swapper: Swapper,
+    swappers: Sequence[Swapper],
     out: Path,
     settings: SwapSettings,
     *,
@@ -71,7 +71,7 @@ def render(
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
-    """Write the swapped target; ``out`` appears whole or not at all.
+    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
 
     The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises VideoError, OutputError, and what
     the network raises.
@@ -79,12 +79,13 @@ def render(
     clock = clock or Clock()
     count = swapped = filled = 0
     reasons: list[tuple[int, str]] = []
-    size = swapper.size if settings.refine <= 0 else refined_size(plan, swapper.size)
-    cut = ahead(_cut(target, plan, swapper.size, size, clock), DEPTH)
-    front = Front(swapper.coverage) if settings.mask == "learned" else None
+    seen, coverage = swappers[0].size, swappers[0].coverage
+    size = seen if settings.refine <= 0 else refined_size(plan, seen)
+    cut = ahead(_cut(target, plan, seen, size, clock), DEPTH)
+    front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
         cut = ahead(_look(cut, front, clock), DEPTH)
-    drawn = ahead(_draw(cut, _Artist(swapper, size, settings, clock), settings.batch), DEPTH)
+    drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
     joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
     with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
         for frame, places in done:
@@ -143,17 +144,17 @@ def _look(jobs: Generator[_Job, None, None], front: Front, clock: Clock) -> Gene
 class _Artist:
     """Draws and refines the faces of a few crops at a time. size: of the finished faces."""
 
-    def __init__(self, swapper: Swapper, size: int, settings: SwapSettings, clock: Clock) -> None:
-        self._swapper, self._size, self._share, self._clock = swapper, size, settings.refine, clock
+    def __init__(self, swappers: Sequence[Swapper], size: int, settings: SwapSettings, clock: Clock) -> None:
+        self._swappers, self._size, self._share, self._clock = swappers, size, settings.refine, clock
         self._refiner = CompiledRefiner(size) if settings.refine > 0 else None
 
-    def draw(self, crops: NDArray[np.uint8], under: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def draw(self, part: int, crops: NDArray[np.uint8], under: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Swap crops (N, S, S, 3) of which under (N, T, T, 3) shows the same -> faces (N, T, T, 3), weights (N, T, T).
 
-        Raises InputError for a model of other shapes.
+        part: of the cast. Raises InputError for a model of other shapes.
         """
         with self._clock("network"):
-            drawn, own = self._swapper.swap(crops)
+            drawn, own = self._swappers[part].swap(crops)
         if drawn.shape != crops.shape or drawn.dtype != np.uint8 or own.shape != crops.shape[:3]:
             raise InputError(f"the model must give {crops.shape} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
         if self._refiner is not None:
@@ -183,20 +184,19 @@ def _draw(jobs: Generator[_Job, None, None], artist: _Artist, batch: int) -> Gen
 
 
 def _drawn(jobs: list[_Job], artist: _Artist, batch: int) -> Iterator[_Job]:
-    crops = [c.image for j in jobs for c in j.crops]
-    under = [c.image for j in jobs for c in j.under]
-    faces: list[Image] = []
-    weights: list[Mask] = []
-    for start in range(0, len(crops), batch):
-        end = start + batch
-        drawn, own = artist.draw(np.stack(crops[start:end]), np.stack(under[start:end]))
-        faces += list(drawn)
-        weights += list(own)
-    at = 0
-    for job in jobs:
-        end = at + len(job.crops)
-        yield replace(job, faces=tuple(faces[at:end]), weights=tuple(weights[at:end]))
-        at = end
+    """Draw all faces of some frames, each part of the cast by itself."""
+    places = [(j, k, place.part) for j, job in enumerate(jobs) for k, place in enumerate(job.places)]
+    faces: dict[tuple[int, int], tuple[Image, Mask]] = {}
+    for part in sorted({part for _, _, part in places}):
+        mine = [(j, k) for j, k, other in places if other == part]
+        for start in range(0, len(mine), batch):
+            some = mine[start : start + batch]
+            crops = np.stack([jobs[j].crops[k].image for j, k in some])
+            drawn, own = artist.draw(part, crops, np.stack([jobs[j].under[k].image for j, k in some]))
+            faces.update(zip(some, zip(drawn, own, strict=True), strict=True))
+    for j, job in enumerate(jobs):
+        done = [faces[j, k] for k in range(len(job.places))]
+        yield replace(job, faces=tuple(face for face, _ in done), weights=tuple(own for _, own in done))
 
 
 def _join(

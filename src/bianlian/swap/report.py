@@ -32,19 +32,27 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Who was given which face. who: of the target, None for ``SwapSettings.faces``; person: whose face; consent: to its use."""
+
+    who: str | None
+    person: str
+    consent: str
+
+
+@dataclass(frozen=True)
 class SwapReport:
     """What was done.
 
-    person: whose face went in; model: where it came from; consent: in the source person's faceset. frames: read from the target;
+    cast: who was given which face; model: where the faces came from. frames: read from the target;
     swapped: of them with a new face; filled: of those with interpolated landmarks. seconds: busy time of each stage, which overlap;
     wall: seconds from start to end; fps: frames / wall.
     """
 
     target: str
     output: str
-    person: str
+    cast: tuple[Part, ...]
     model: str
-    consent: str
     settings: SwapSettings
     frames: int
     swapped: int
@@ -55,6 +63,17 @@ class SwapReport:
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
+
+    @property
+    def person(self) -> str:
+        """Whose face went in; several names with commas."""
+        return ", ".join(dict.fromkeys(part.person for part in self.cast))
+
+    @property
+    def consent(self) -> str:
+        """Consent of the person whose face went in; ``NO_CONSENT`` when one of several gave none."""
+        given = list(dict.fromkeys(part.consent for part in self.cast))
+        return NO_CONSENT if NO_CONSENT in given else "; ".join(given)
 
     @property
     def fps(self) -> float:
@@ -74,7 +93,7 @@ def beside(out: Path, suffix: str) -> Path:
 
 def write_report(report: SwapReport, path: Path) -> None:
     """Write the report as JSON, whole or not at all. Raises OutputError."""
-    values = {**asdict(report), "fps": round(report.fps, 2)}
+    values = {**asdict(report), "person": report.person, "consent": report.consent, "fps": round(report.fps, 2)}
     with replacing(path) as part:
         part.write_text(json.dumps(values, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 

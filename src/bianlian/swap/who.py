@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from bianlian.types import Note, Track, silent
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What was decided. tracks: of the person; others: (track, distance, or None when it was never described) of everyone else."""
+    """What was decided. tracks: of the person; others: (track, distance, or None when it was never described) of everyone else;
+    distances: of ``tracks``, 0 for a name."""
 
     tracks: tuple[Track, ...]
     others: tuple[tuple[Track, float | None], ...]
+    distances: tuple[float, ...]
 
     def lines(self) -> list[str]:
         """Say which tracks are the person's, and how far the nearest of the others is."""
@@ -50,15 +53,25 @@ def tell(analysis: Analysis, settings: SwapSettings, person: NDArray[np.float64]
     who = settings.who or ""
     named = [t for t in analysis.tracks if t.person == who]
     if named and person is None:
-        return Told(tuple(named), tuple((t, None) for t in analysis.tracks if t.person != who))
+        return Told(tuple(named), tuple((t, None) for t in analysis.tracks if t.person != who), (0.0,) * len(named))
     if person is None:
         people = sorted({t.person for t in analysis.tracks if t.person})
         raise ConfigError(f"who must be a picture, a folder of pictures or one of {', '.join(people) or '(nobody)'}, got {who!r}")
     distances = [(t, distance_to(t, person)) for t in analysis.tracks]
     limit = SURE if settings.sure is None else settings.sure
-    tracks = tuple(t for t, d in distances if d is not None and d <= limit)
-    if not tracks:
+    near = [(t, d) for t, d in distances if d is not None and d <= limit]
+    if not near:
         nearest = min((d for _, d in distances if d is not None), default=None)
         said = "nobody there could be described" if nearest is None else f"the nearest face is {nearest:.2f} away"
         raise NoFaceError(f"{who} is not seen in {analysis.target}: {said}, {limit:.2f} is the limit (sure)")
-    return Told(tracks, tuple((t, d) for t, d in distances if d is None or d > limit))
+    far = tuple((t, d) for t, d in distances if d is None or d > limit)
+    return Told(tuple(t for t, _ in near), far, tuple(d for _, d in near))
+
+
+def divide(told: Sequence[Told]) -> list[list[Track]]:
+    """Give each track to the one of several people to whom it is nearest -> the tracks of each. Equal claims: the first."""
+    best: dict[int, tuple[float, int]] = {}
+    for k, one in enumerate(told):
+        for track, distance in zip(one.tracks, one.distances, strict=True):
+            best[track.id] = min(best.get(track.id, (distance, k)), (distance, k))
+    return [[t for t in one.tracks if best[t.id][1] == k] for k, one in enumerate(told)]
