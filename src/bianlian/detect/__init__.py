@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bianlian.types import Face, Image
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "Glancing"]
 
 
 class Detector(Protocol):
@@ -23,4 +23,13 @@ class Detector(Protocol):
         images: RGB uint8 (H, W, 3), sizes may differ -> a list of the same length; each entry the faces of that picture, best
         score first, empty when there is none. Boxes are in the picture's own pixels and hug the face from brow to chin.
         """
+        ...
+
+
+@runtime_checkable
+class Glancing(Protocol):
+    """A detector that can also look in passing: much faster, blind to small and turned faces. For empty footage."""
+
+    def glance(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Find what faces a quick look shows; as ``Detector.detect``."""
         ...

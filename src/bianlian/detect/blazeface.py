@@ -76,6 +76,12 @@ class BlazeFace:
             found.append([face_of(c) for c in self._search(Pyramid(image), image.shape[1], image.shape[0])])
         return found
 
+    def glance(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Look once at the whole of each picture, see ``Glancing``."""
+        for k, image in enumerate(images):
+            check_image(image, f"images[{k}]")
+        return [[face_of(c) for c in self.whole(Pyramid(i), i.shape[1], i.shape[0])[0]] for i in images]
+
     def _search(self, pyramid: Pyramid, width: int, height: int) -> list[Candidate]:
         found, _ = self.whole(pyramid, width, height)
         if self._tiles and (not found or min(c.side for c in found) < SMALL * max(width, height)):

@@ -72,6 +72,10 @@ class Duo:
             check_image(image, f"images[{k}]")
         return [[face_of(c) for c in self._search(image)] for image in images]
 
+    def glance(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Let BlazeFace look once at the whole of each picture, see ``Glancing``."""
+        return self._blaze.glance(images)
+
     def _search(self, image: Image) -> list[Candidate]:
         pyramid, (height, width) = Pyramid(image), image.shape[:2]
         found, proposed = self._blaze.whole(pyramid, width, height)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bianlian.detect import Detector
+from bianlian.detect import Detector, Glancing
 from bianlian.errors import ConfigError
 from bianlian.faceset.ahead import ahead
 from bianlian.faceset.inputs import fingerprint as file_fingerprint
@@ -34,6 +34,9 @@ MEMORY_SECONDS = 5.0
 
 LOOK_SECONDS = 2.0
 """A face that is followed without doubt is described so often."""
+
+BATCH = 8
+"""Frames that are searched at a time."""
 
 _THUMB = (32, 18)
 
@@ -69,23 +72,40 @@ def analyse(
     cuts: list[int] = []
     before: Image | None = None
     done = last = 0
+    empty = False
     with closing(ahead(_decode(target, clock, note), 16)) as decoded:
-        for batch in _batched(decoded, 8):
+        for batch in _batched(decoded, BATCH):
+            thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
+            cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([before, *thumbs], thumbs, strict=False)]
+            before = thumbs[-1]
             with clock("detect"):
-                boxes = detector.detect([f.image for f in batch])
-            for frame, faces in zip(batch, boxes, strict=True):
-                thumb = np.asarray(cv2.resize(frame.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8)
-                if before is not None and _is_cut(before, thumb):
+                found = None
+                if empty and rate is not None and not any(cut):
+                    found = _nobody(detector, batch)
+                boxes = found or detector.detect([f.image for f in batch])
+            empty = not any(boxes)
+            for frame, faces, new in zip(batch, boxes, cut, strict=True):
+                if new:
                     cuts.append(frame.index)
-                before = thumb
                 with clock("landmark"):
                     marked = _mark(landmarker, frame, faces)
-                linker.add(frame.index, marked, frame.image, cut=cuts[-1:] == [frame.index])
+                linker.add(frame.index, marked, frame.image, cut=new)
                 done, last = done + 1, frame.index
             progress("analyse", done, info.frames)
     progress("analyse", done, done)
     tracks = tuple(join_shots(name_people(linker.tracks()), cuts, gap=bridge))
     return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tracks)
+
+
+def _nobody(detector: Detector, batch: Sequence[Frame]) -> list[list[Face]] | None:
+    """Make sure at little cost that nobody is seen in some frames either, after others in which nobody was -> no faces; None: look.
+
+    A quick look at each frame and a thorough one at the last must find nobody. What can be missed is a face too small or too much
+    turned for the quick look that is gone again within the batch.
+    """
+    if not isinstance(detector, Glancing) or any(detector.glance([f.image for f in batch])):
+        return None
+    return None if any(detector.detect([batch[-1].image])) else [[] for _ in batch]
 
 
 def fingerprint(target: Path) -> str:
