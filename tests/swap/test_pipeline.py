@@ -25,7 +25,7 @@ from bianlian.video import Encoding
 
 pytestmark = pytest.mark.usefixtures("red_world")
 
-LOSSLESS = SwapSettings(encoding=Encoding(codec="ffv1"), color="none", refine=0, shade=0, sharpen=0, grain=0)
+LOSSLESS = SwapSettings(encoding=Encoding(codec="ffv1"), color="none", mask="hull", refine=0, shade=0, sharpen=0, grain=0)
 
 
 def walk(count: int = 8) -> list[Image]:

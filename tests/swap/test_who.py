@@ -28,7 +28,9 @@ OTHER = (210, 150, 90)
 
 
 def settings(who: str | None = None, sure: float | None = None) -> SwapSettings:
-    return SwapSettings(encoding=Encoding(codec="ffv1"), color="none", refine=0, shade=0, sharpen=0, grain=0, who=who, sure=sure)
+    return SwapSettings(
+        encoding=Encoding(codec="ffv1"), color="none", mask="hull", refine=0, shade=0, sharpen=0, grain=0, who=who, sure=sure
+    )
 
 
 def both(seed: int, other: bool = True) -> Image:

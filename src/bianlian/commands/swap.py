@@ -63,7 +63,7 @@ class Swap:
     sure: float | None = None
     """Distance between descriptions up to which a face is that person's; lower is stricter. 0.5 when left out."""
 
-    mask: Literal["hull", "face", "learned"] = "hull"
+    mask: Literal["hull", "face", "learned"] = "learned"
     """What is replaced: hull (the inner face), face (the forehead too), learned (the inner face less what is in front of it: hands,
     hair, rims of glasses)."""
 

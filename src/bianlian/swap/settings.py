@@ -39,7 +39,7 @@ class SwapSettings:
     detector: str = "duo"
     landmarker: str = "facemesh"
     describer: str = "dlib"
-    mask: str = "hull"
+    mask: str = "learned"
     blend: str = "mask"
     color: str = "lab"
     erode: float = 2.0
