@@ -34,13 +34,16 @@ class Residual(nn.Module):
         return added
 
 
-class MaskNet(nn.Module):
-    """Tell the visible inner face from all else, pixel by pixel. generator: of the first weights."""
+class UNet(nn.Module):
+    """The body: planes at a quarter of a picture's side in and out. Also the refiner's (``model.refiner``).
 
-    def __init__(self, generator: torch.Generator | None = None) -> None:
+    planes: that go in; out: that come out; channels: at a quarter, an eighth and a sixteenth of the side.
+    """
+
+    def __init__(self, planes: int, out: int, channels: tuple[int, int, int]) -> None:
         super().__init__()
-        quarter, eighth, sixteenth = CHANNELS
-        self.inp = nn.Conv2d(3 * _BLOCK**2, quarter, 3, padding=1)
+        quarter, eighth, sixteenth = channels
+        self.inp = nn.Conv2d(planes, quarter, 3, padding=1)
         self.e0 = Residual(quarter)
         self.d1 = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
         self.e1 = Residual(eighth)
@@ -50,7 +53,24 @@ class MaskNet(nn.Module):
         self.f1 = Residual(eighth)
         self.u0 = nn.Conv2d(eighth, quarter, 1)
         self.f0 = Residual(quarter)
-        self.out = nn.Conv2d(quarter, _BLOCK**2, 3, padding=1)
+        self.out = nn.Conv2d(quarter, out, 3, padding=1)
+
+    def run(self, planes: Tensor) -> Tensor:
+        """Run all levels. planes (B, C, S/4, S/4), S a multiple of 16 -> (B, out, S/4, S/4)."""
+        a = self.e0(self.inp(planes))
+        b = self.e1(self.d1(a))
+        c = self.e2(self.d2(b))
+        b = self.f1(b + functional.interpolate(self.u1(c), scale_factor=2.0))
+        a = self.f0(a + functional.interpolate(self.u0(b), scale_factor=2.0))
+        out: Tensor = self.out(a)
+        return out
+
+
+class MaskNet(UNet):
+    """Tell the visible inner face from all else, pixel by pixel. generator: of the first weights."""
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        super().__init__(3 * _BLOCK**2, _BLOCK**2, CHANNELS)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.kaiming_normal_(layer.weight, a=SLOPE, generator=generator)
@@ -61,9 +81,4 @@ class MaskNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Look at a picture. image (B, 3, S, S) in [0, 1], S a multiple of 16 -> logits (B, 1, S, S)."""
-        a = self.e0(self.inp(functional.pixel_unshuffle(image * 2 - 1, _BLOCK)))
-        b = self.e1(self.d1(a))
-        c = self.e2(self.d2(b))
-        b = self.f1(b + functional.interpolate(self.u1(c), scale_factor=2.0))
-        a = self.f0(a + functional.interpolate(self.u0(b), scale_factor=2.0))
-        return functional.pixel_shuffle(self.out(a), _BLOCK)
+        return functional.pixel_shuffle(self.run(functional.pixel_unshuffle(image * 2 - 1, _BLOCK)), _BLOCK)

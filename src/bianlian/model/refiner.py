@@ -19,61 +19,27 @@ from torch import Tensor, nn
 from torch import cat as concat
 from torch.nn import functional
 
-from bianlian.model.blocks import SLOPE
+from bianlian.mask.unet import UNet
 
 CHANNELS = (80, 112, 144)
 """Channels at a quarter, an eighth and a sixteenth of the side."""
 BANDS = 3
 """Bands of the target's detail that are let through or not."""
-MULTIPLE = 16
-"""The side of a picture must be a multiple of this."""
 _BLOCK = 4
 _PIXELS = 3 * _BLOCK**2
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions that add to their input: (B, C, H, W) -> the same shape."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.a = nn.Conv2d(channels, channels, 3, padding=1)
-        self.b = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Correct. x (B, C, H, W) -> the same shape."""
-        inner = functional.leaky_relu(self.a(functional.leaky_relu(x, SLOPE)), SLOPE)
-        corrected: Tensor = x + self.b(inner)
-        return corrected
-
-
-class Refiner(nn.Module):
+class Refiner(UNet):
     """Correct a drawn face by the face it replaces. Starts as no change at all."""
 
     def __init__(self) -> None:
-        super().__init__()
-        quarter, eighth, sixteenth = CHANNELS
-        self.inp = nn.Conv2d(2 * _PIXELS, quarter, 3, padding=1)
-        self.e0 = Residual(quarter)
-        self.d1 = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
-        self.e1 = Residual(eighth)
-        self.d2 = nn.Conv2d(eighth, sixteenth, 3, stride=2, padding=1)
-        self.e2 = nn.Sequential(Residual(sixteenth), Residual(sixteenth))
-        self.u1 = nn.Conv2d(sixteenth, eighth, 1)
-        self.f1 = Residual(eighth)
-        self.u0 = nn.Conv2d(eighth, quarter, 1)
-        self.f0 = Residual(quarter)
-        self.out = nn.Conv2d(quarter, _PIXELS + BANDS, 3, padding=1)
+        super().__init__(2 * _PIXELS, _PIXELS + BANDS, CHANNELS)
         for weight in self.out.parameters():
             nn.init.zeros_(weight)
 
     def forward(self, drawn: Tensor, target: Tensor) -> Tensor:
         """Refine. drawn, target (B, 3, S, S) in [0, 1], S a multiple of 16 -> (B, 3, S, S), about [0, 1] (not clipped)."""
-        a = self.e0(self.inp(functional.pixel_unshuffle(concat([drawn, target], 1) * 2 - 1, _BLOCK)))
-        b = self.e1(self.d1(a))
-        c = self.e2(self.d2(b))
-        b = self.f1(b + functional.interpolate(self.u1(c), scale_factor=2.0))
-        a = self.f0(a + functional.interpolate(self.u0(b), scale_factor=2.0))
-        out = self.out(a)
+        out = self.run(functional.pixel_unshuffle(concat([drawn, target], 1) * 2 - 1, _BLOCK))
         refined = drawn + functional.pixel_shuffle(out[:, :_PIXELS], _BLOCK)
         gates = _double(_double(out[:, _PIXELS:]))
         for k, band in enumerate(detail_bands(target)):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bianlian.errors import InputError, WeightsError
 from bianlian.geometry import scale_of
-from bianlian.model.refiner import MULTIPLE, Refiner
+from bianlian.mask.unet import MULTIPLE
+from bianlian.model.refiner import Refiner
 from bianlian.runtime import compile_module
 from bianlian.weights import CARDS, locate
 
