@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ def main() -> None:
         if given.only in title:
             pictures = make(np.random.default_rng(0))
             results[title] = {name: measure(detector, pictures) for name, detector in detectors.items()}
+            said = ", ".join(f"{n} {sum(r.hits)}/{len(r.hits)} + {r.extra}" for n, r in results[title].items())
+            print(f"{title}: {said}", file=sys.stderr, flush=True)
     if not results:
         parser.exit(2, f"no kind of pictures has {given.only!r} in its title\n")
     for text in tables(results):
