@@ -77,7 +77,7 @@ _CARDS = (
     WeightsCard(
         name="base-light-128",
         file="deepfake-light-128.safetensors",
-        sha256="e76873935a34dc2d49d86f56f1c9064ee31c7e762918631c74183e1fd869c669",
+        sha256="b3de05edca45d2642a671efa29fd3e2e43b66362e00457c328399ce407d0f5eb",
         size=15_451_922,
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
