@@ -63,6 +63,11 @@ def lab_mean_std(face: Image, target: Image, mask: Mask) -> Image:
     return recolor(face, transfer(statistics(face, mask), statistics(target, mask)))
 
 
+def trust(pixels: float) -> float:
+    """Say how far a measurement on so many pixels (a sum of weights) is believed, in [0, 1)."""
+    return pixels / (pixels + PRIOR_PIXELS)
+
+
 def statistics(image: Image, mask: Mask) -> Statistics:
     """Measure the colour under a mask. image (H, W, 3) RGB uint8, mask (H, W) in [0, 1]; an empty mask gives zeros."""
     total = float(mask.sum(dtype=np.float64))
@@ -76,10 +81,10 @@ def statistics(image: Image, mask: Mask) -> Statistics:
 
 def transfer(face: Statistics, target: Statistics) -> Transfer:
     """Take the face's statistics to the target's, with the bounds and priors named above."""
-    trust = target.pixels / (target.pixels + PRIOR_PIXELS)
+    share = trust(target.pixels)
     ratio = (target.std + PRIOR_STD) / (face.std + PRIOR_STD)
-    gain = np.clip(1.0 + trust * (ratio - 1.0), 1.0 / GAIN_LIMIT, GAIN_LIMIT)
-    aim = face.mean + trust * (target.mean - face.mean)
+    gain = np.clip(1.0 + share * (ratio - 1.0), 1.0 / GAIN_LIMIT, GAIN_LIMIT)
+    aim = face.mean + share * (target.mean - face.mean)
     return Transfer(gain, aim - gain * face.mean)
 
 
