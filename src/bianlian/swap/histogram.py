@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.swap.color import trust
+from bianlian.swap.moments import under
 from bianlian.types import Image, Mask
 
 SLOPE = 2.0
@@ -24,15 +25,14 @@ Curve = NDArray[np.float64]
 
 def histogram(face: Image, target: Image, mask: Mask) -> Image:
     """Give each channel of the face the target's distribution of levels: see ``Recolor`` for the shapes."""
-    inside = mask > 0
-    weights = mask[inside]
+    weights, (ours, theirs) = under(mask, face, target)
     share = trust(float(weights.sum(dtype=np.float64)))
     if share <= 0:
         return face.copy()
     table = np.empty((256, 3), np.uint8)
     for channel in range(3):
-        ours, theirs = (np.bincount(x[inside, channel], weights, 256) for x in (face, target))
-        table[:, channel] = np.clip(np.round(matched(ours, theirs, BLUR, SLOPE, share)), 0, 255)
+        now, aim = (np.bincount(x[:, channel], weights, 256).astype(np.float64) for x in (ours, theirs))
+        table[:, channel] = np.clip(matched(now, aim, BLUR, SLOPE, share) + 0.5, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(face, table[None]), np.uint8)
 
 

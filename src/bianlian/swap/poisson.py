@@ -5,8 +5,8 @@ frame's colour at the edge is the face plus a *membrane*: the smooth sheet that 
 solves Laplace's equation inside. Solving for the sheet, coarse to fine, is fast, and the face is never moved: its anchor is its own
 place, where OpenCV's solver centres the mask's bounding box anew in every frame, which makes a face shift and shake by pixels.
 
-Different here: the sheet is held by the whole soft band of the mask rather than by one line of pixels, which moves over skin, hair and
-backdrop from frame to frame; and where the mask runs into the picture's edge it is free.
+Different here: the sheet is held by the whole soft band of the mask rather than by one line of pixels, which moves over skin, hair
+and backdrop from frame to frame; and where the mask runs into the picture's edge it is free.
 """
 
 from __future__ import annotations

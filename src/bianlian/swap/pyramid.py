@@ -1,8 +1,8 @@
 """Multi-band blending: fine detail changes over from frame to face within a few pixels, broad colour over a wide band.
 
-Source: P. Burt, E. Adelson, "A multiresolution spline with application to image mosaics", ACM TOG 1983. Different here: the blend is
-linear in the pictures, so that only one pyramid is made, of their difference, which is nothing outside of the mask; and the broad
-bands, which spill over the mask's edge, are led back to nothing within it: what lies outside stays the frame, exactly.
+Source: P. Burt, E. Adelson, "A multiresolution spline with application to image mosaics", ACM TOG 1983. Different here: the blend
+is linear in the pictures, so that only one pyramid is made, of their difference, which is nothing outside of the mask; and the
+broad bands, which spill over the mask's edge, are led back to nothing within it: what lies outside stays the frame, exactly.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from bianlian.types import Image, Mask
 
-COARSEST = 12
+COARSEST = 8
 """The pyramid ends before a side gets shorter than this, pixels."""
-STEEP = 3.0
+STEEP = 6.0
 """The finest band changes over where the mask's weight passes one half, so many times as fast as the mask itself."""
 GUARD = 0.3
 """Weight of the mask from which on the bands are left alone."""
@@ -26,7 +26,7 @@ _Plane = NDArray[np.float32]
 def pyramid(face: Image, target: Image, mask: Mask) -> Image:
     """Blend band by band: see ``Blend`` for the shapes."""
     inside = (mask > 0)[..., None]
-    difference = cv2.subtract(face, target, dtype=cv2.CV_32F) * inside
+    difference = np.asarray(cv2.subtract(face, target, dtype=cv2.CV_32F), np.float32) * inside.astype(np.float32)
     weight = np.clip((mask - np.float32(0.5)) * np.float32(STEEP) + np.float32(0.5), 0.0, 1.0)
     joined = _joined(difference, np.asarray(weight, np.float32))
     near = np.minimum(mask * np.float32(1 / GUARD), np.float32(1))
