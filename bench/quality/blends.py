@@ -205,8 +205,8 @@ def montage(pictures: dict[Key, Image], world: str, path: Path) -> None:
     for y, row in enumerate(rows):
         for x, (label, key) in enumerate(row):
             tile = cv2.resize(pictures[key], (side - 4, side - 4), interpolation=cv2.INTER_AREA)
-            cv2.putText(tile, label, (5, side - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
-            cv2.putText(tile, label, (5, side - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+            tile[-18:] //= 4
+            cv2.putText(tile, label, (5, side - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
             sheet[y * side : (y + 1) * side - 4, x * side : (x + 1) * side - 4] = tile
     cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
@@ -216,9 +216,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument(
-        "--finish", choices=("bare", "default"), default="bare", help="bare: no shade, sharpness and grain matching"
-    )
+    parser.add_argument("--finish", choices=("bare", "default"), default="bare", help="bare: no shade, sharpness or grain")
+    parser.add_argument("--steady", type=float, default=SwapSettings().steady, help="seconds over which colour follows the light")
     parser.add_argument("--montage", type=Path, help="write the last frames of the first clip, world `head`, as a picture")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
