@@ -17,8 +17,7 @@ PRIOR = 1.0
 class SteadyColor:
     """A colour function whose change of colour follows slowly, frame by frame; keeps the contract ``Recolor``.
 
-    What the wrapped function did to a frame is measured as a linear map of RGB (a matrix about the mean, and a shift of the mean),
-    and mixed into those of the frames before, exponentially, with a time constant of ``window`` frames (0: not at all). The frame
+    What the wrapped function did to a frame is measured as a linear map of RGB (a matrix and an offset) and mixed into those of the frames before, exponentially, with a time constant of ``window`` frames (0: not at all). The frame
     is then led from its own map to the mixed one; what the function did beyond a linear map stays. One object follows one track;
     frames come in order. Measured in ``docs/blending.md``.
     """
@@ -37,9 +36,7 @@ class SteadyColor:
         spread = moments(np.hstack(colors), weights)
         prior = PRIOR * np.eye(3)
         turn = np.linalg.solve(spread.covariance[:3, :3] + prior, spread.covariance[:3, 3:] + prior).T
-        made = np.column_stack([turn, spread.mean[3:] - spread.mean[:3]])
+        made = np.column_stack([turn, spread.mean[3:] - turn @ spread.mean[:3]])
         self._led = made if self._led is None else self._led + self._share * (made - self._led)
-        lead = self._led - made
-        lead[:, 3] -= lead[:, :3] @ spread.mean[:3]
-        change = cv2.transform(face.astype(np.float32), lead)
+        change = cv2.transform(face.astype(np.float32), self._led - made)
         return np.asarray(cv2.add(now, change, dtype=cv2.CV_8U), np.uint8)
