@@ -68,7 +68,7 @@ class Swap:
     it), pyramid (detail changes over fast, colour widely), or a plug-in."""
 
     color: str = "lab"
-    """How the face's colour is matched to the frame: lab (mean and spread of lightness and two hues), reinhard (the same of what the
+    """How the face's colour is matched to the frame: lab (mean and spread of lightness and hues), reinhard (the same of what the
     eye's cones see), mkl (a linear map of R, G, B together), histogram (a curve each for R, G, B), idt (the whole distribution),
     none, or a plug-in."""
 

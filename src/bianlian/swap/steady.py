@@ -17,9 +17,10 @@ PRIOR = 1.0
 class SteadyColor:
     """A colour function whose change of colour follows slowly, frame by frame; keeps the contract ``Recolor``.
 
-    What the wrapped function did to a frame is measured as a linear map of RGB (a matrix and an offset) and mixed into those of the frames before, exponentially, with a time constant of ``window`` frames (0: not at all). The frame
-    is then led from its own map to the mixed one; what the function did beyond a linear map stays. One object follows one track;
-    frames come in order. Measured in ``docs/blending.md``.
+    What the wrapped function did to a frame is measured as a linear map of RGB (a matrix and an offset), and mixed into those of
+    the frames before, exponentially, with a time constant of ``window`` frames (0: not at all). The frame is then led from its
+    own map to the mixed one; what the function did beyond a linear map stays. The whole map is led and not a shift of the mean, which lags
+    behind moving light. One object follows one track; frames come in order. Measured in ``docs/blending.md``.
     """
 
     def __init__(self, recolor: Recolor, window: float) -> None:
