@@ -19,8 +19,8 @@ class SteadyColor:
 
     What the wrapped function did to a frame is measured as a linear map of RGB (a matrix and an offset), and mixed into those of
     the frames before, exponentially, with a time constant of ``window`` frames (0: not at all). The frame is then led from its
-    own map to the mixed one; what the function did beyond a linear map stays. The whole map is led and not a shift of the mean, which lags
-    behind moving light. One object follows one track; frames come in order. Measured in ``docs/blending.md``.
+    own map to the mixed one; what the function did beyond a linear map stays. The whole map is led and not
+    a shift of the mean, which lags behind moving light. One object follows one track; frames come in order.
     """
 
     def __init__(self, recolor: Recolor, window: float) -> None:
