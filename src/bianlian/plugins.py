@@ -52,11 +52,16 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "mask": "bianlian.swap.blend:mask_blend",
                 "overlay": "bianlian.swap.blend:overlay",
                 "poisson": "bianlian.swap.poisson:poisson",
+                "pyramid": "bianlian.swap.pyramid:pyramid",
             }
         ),
         "color": MappingProxyType(
             {
                 "lab": "bianlian.swap.color:lab_mean_std",
+                "reinhard": "bianlian.swap.reinhard:reinhard",
+                "mkl": "bianlian.swap.mkl:mkl",
+                "histogram": "bianlian.swap.histogram:histogram",
+                "idt": "bianlian.swap.idt:idt",
                 "none": "bianlian.swap.color:unchanged",
             }
         ),

@@ -68,10 +68,13 @@ class Swap:
     hair, rims of glasses)."""
 
     blend: str = "mask"
-    """How the face is joined to the frame: mask (soft edge), overlay (hard edge), poisson (keeps gradients), or a plug-in."""
+    """How the face is joined to the frame: mask (soft edge), overlay (hard edge), poisson (the face's detail in the colours around
+    it), pyramid (detail changes over fast, colour widely), or a plug-in."""
 
     color: str = "lab"
-    """How the face's colour is matched to the frame: lab (mean and spread), none, or a plug-in."""
+    """How the face's colour is matched to the frame: lab (mean and spread of lightness and hues), reinhard (the same of what the
+    eye's cones see), mkl (a linear map of R, G, B together), histogram (a curve each for R, G, B), idt (the whole distribution),
+    none, or a plug-in."""
 
     erode: float = 2.0
     """Shrink the mask by this % of the face's size; a negative value widens it."""

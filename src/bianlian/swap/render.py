@@ -17,13 +17,14 @@ from bianlian.errors import InputError
 from bianlian.faceset.ahead import ahead
 from bianlian.geometry import compose
 from bianlian.model import Swapper
-from bianlian.swap.color import Recolor, SteadyColor
+from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.paste import Finish, paste
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CompiledRefiner, refined_size
 from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.steady import SteadyColor
 from bianlian.swap.tracks import Analysis
 from bianlian.types import Crop, Frame, Image, Mask, Note, Progress, silent
 from bianlian.video import VideoInfo, frames, open_writer
