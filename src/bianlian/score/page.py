@@ -28,7 +28,8 @@ table.all td:first-child,table.all th:first-child{text-align:left}table.all th{f
 .mark{stroke:var(--bad);stroke-opacity:.35}.line{fill:none;stroke:var(--blue);stroke-width:1.4}
 rect.output{fill:var(--blue)}rect.target{fill:var(--bad)}rect.source{fill:var(--good)}
 line.middle{stroke-width:2}line.output{stroke:var(--blue)}line.target{stroke:var(--bad)}line.source{stroke:var(--good)}
-.frames{display:grid;gap:14px}.frames figure{margin:0}.frames figcaption{font-size:13px;margin-bottom:3px}
-.strip{display:flex;flex-wrap:wrap;gap:4px}.strip div{font-size:11px;color:var(--dim);text-align:center}
-.strip img{display:block;border-radius:3px}
+.frames{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(500px,1fr))}
+.frames figure{margin:0}.frames figcaption{font-size:13px;margin-bottom:3px}
+.strip{display:flex;flex-wrap:wrap;gap:4px}.strip div{width:160px;font-size:11px;color:var(--dim);text-align:center}
+.strip img{display:block;width:160px;height:160px;border-radius:3px}
 """

@@ -12,7 +12,8 @@ from bianlian.score.metric import Card
 from bianlian.score.pair import Array
 from bianlian.score.result import badness
 
-_W, _H, _LEFT, _RIGHT, _TOP, _BOTTOM = 620, 120, 52, 10, 8, 20
+_W, _H, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 130, 52, 10, 8, 20
+_WIDE = 760
 _POINTS = 600
 _BINS = 36
 
@@ -46,7 +47,7 @@ def distance_plot(distances: Mapping[str, Array]) -> str:
     if not groups:
         return ""
     low, high = 0.0, max(0.8, float(max(v.max() for v in groups.values())) + 0.05)
-    row, width = 62, _W
+    row, width = 62, _WIDE
     height = row * len(groups) + 40
     x = _Scale(low, high, _LEFT + 40, width - _RIGHT)
     parts = [_open("plot", width, height, "Distances from the source's mean description")]

@@ -23,8 +23,10 @@ WEIGHTS: Mapping[Part, float] = MappingProxyType(
 """Weights of the parts; those that there are, are scaled to sum to 1."""
 FLOOR = 0.01
 """A part counts so much at least, lest one zero hide all the others."""
-LIKE = 0.75
-"""Share of the way to the source's own pictures that a true swap of the inner face goes."""
+UNLIKE, LIKE = 0.2, 0.75
+"""Shares of the way to the source's own pictures: what another light or blur may do, and what a true swap of the inner face
+does.
+"""
 NEAR = 0.6
 """Share of the distance from the truth whose going counts 1."""
 
@@ -62,7 +64,7 @@ def goodness(result: Result) -> float | None:
     if card.part == "identity":
         top = controls.held_out if np.isfinite(controls.held_out) else -controls.itself
         way = (result.value - controls.itself) / max(top - controls.itself, 1e-6)
-        return float(np.clip(way / LIKE, 0, 1))
+        return float(np.clip((way - UNLIKE) / (LIKE - UNLIKE), 0, 1))
     if card.part == "truth":
         return float(np.clip(result.gain / result.noop / NEAR, 0, 1)) if result.noop else None
     return scaled(card, result.value, controls.codec)

@@ -18,7 +18,6 @@ SIDE = 128
 """Side of the square that flow and difference are taken in."""
 _FLOOR = 0.5
 _GRID = np.stack(np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32)), axis=-1)
-_NO_MAP = np.zeros(0, np.float32)
 
 CARD = Card(
     name="warp_ratio",
@@ -54,10 +53,10 @@ def _look(now: Pair, before: Pair | None) -> tuple[float]:
         return (np.nan,)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     moved = flow.calc(target.astype(np.uint8), target_before.astype(np.uint8), np.zeros((SIDE, SIDE, 2), np.float32))
-    along = _GRID + np.asarray(moved, np.float32)
+    x, y = cv2.split(_GRID + np.asarray(moved, np.float32))
     left = []
     for here, earlier in ((out, out_before), (target, target_before)):
-        carried = cv2.remap(earlier, along, _NO_MAP, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        carried = cv2.remap(earlier, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         left.append(float(np.abs(carried - here)[inner].mean()) + _FLOOR)
     return (left[0] / left[1],)
 
