@@ -5,6 +5,7 @@ A defect at strength 0 changes nothing. Faces are joined with a soft edge unless
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -50,6 +51,26 @@ class Clips:
         return convert(self.marks[k], "ibug68").points[INNER]
 
 
+class Remembering:
+    """A landmarker that does not mark the same face of the same picture twice: targets come again with every defect."""
+
+    def __init__(self, inner: Landmarker) -> None:
+        self._inner = inner
+        self._known: dict[bytes, Face | None] = {}
+
+    def mark(self, image: Image, faces: Sequence[Face]) -> list[Face | None]:
+        """Mark faces, or remember."""
+        picture = hashlib.blake2b(image.tobytes()).digest()
+        return [self._one(image, picture, face) for face in faces]
+
+    def _one(self, image: Image, picture: bytes, face: Face) -> Face | None:
+        points = b"" if face.landmarks is None else face.landmarks.points.tobytes()
+        key = picture + face.box.tobytes() + points
+        if key not in self._known:
+            self._known[key] = self._inner.mark(image, [face])[0]
+        return self._known[key]
+
+
 @cache
 def detector() -> Detector:
     """The detector, loaded once."""
@@ -60,8 +81,7 @@ def detector() -> Detector:
 @cache
 def landmarker() -> Landmarker:
     """The landmarker, loaded once."""
-    found: Landmarker = plugins.load("landmarker", "facemesh")()
-    return found
+    return Remembering(plugins.load("landmarker", "facemesh")())
 
 
 @cache

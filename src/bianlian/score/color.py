@@ -26,7 +26,7 @@ CARD = Card(
     source="CIE 1976 colour difference",
     part="seam",
     bad=14.0,
-    good=3.0,
+    good=2.0,
 )
 
 

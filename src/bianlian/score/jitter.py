@@ -24,8 +24,8 @@ CARD = Card(
     says="how much the points tremble against the target's, from frame to frame",
     source="second difference of landmarks; ours",
     part="steadiness",
-    bad=5.0,
-    good=1.5,
+    bad=4.0,
+    good=1.0,
 )
 
 

@@ -67,8 +67,7 @@ def with_others(people: People, folder: Path, finders: Finders, note: Note) -> P
     """Add distractors: each faceset, video, picture and folder in ``folder`` is one person. Raises InputError when there is
     none.
     """
-    if not folder.is_dir():
-        raise InputError(f"people must be a folder with one picture or folder a person, got {folder}")
+    check_folder(folder)
     means: list[Array] = []
     names: list[str] = []
     for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".") and (p.is_dir() or _is_picture(p))):
@@ -95,9 +94,20 @@ def describe_person(path: Path, finders: Finders, note: Note) -> Array:
     return np.stack(looks)
 
 
-def _faces(path: Path, finders: Finders, note: Note) -> Iterator[tuple[Image, Face]]:
+def check_person(path: Path) -> None:
+    """Raise InputError for what cannot be pictures of a person since it is not there."""
     if not path.exists():
         raise InputError(f"{path} does not exist; give a faceset, a video, a picture or a folder of pictures of the person")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError for what cannot be a folder of people."""
+    if not folder.is_dir():
+        raise InputError(f"people must be a folder with one picture or folder a person, got {folder}")
+
+
+def _faces(path: Path, finders: Finders, note: Note) -> Iterator[tuple[Image, Face]]:
+    check_person(path)
     if path.is_dir() and (path / HEADER).is_file():
         yield from _of_faceset(Faceset.open(path, note=note))
         return

@@ -36,7 +36,7 @@ from bianlian.score.made import Made, made
 from bianlian.score.measure import Eyes, Rows, measure
 from bianlian.score.metric import Metric
 from bianlian.score.pair import Array, Pair
-from bianlian.score.people import Finders, People, source_people, with_others
+from bianlian.score.people import Finders, People, check_folder, check_person, source_people, with_others
 from bianlian.score.result import Result, result_of
 from bianlian.score.settings import ScoreSettings
 from bianlian.score.thumbs import Thumb, Thumbs
@@ -117,6 +117,9 @@ def score(
         note(line)
 
     info, _ = check(out, target, truth)
+    check_person(source)
+    if people is not None:
+        check_folder(people)
     how = made(out, target, tell)
     finders = Finders(
         *(plugins.load(kind, getattr(settings, kind))() for kind in ("detector", "landmarker", "describer"))  # in this order

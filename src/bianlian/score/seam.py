@@ -29,7 +29,7 @@ CARD = Card(
     source="gradient energy; ours",
     part="seam",
     bad=4.0,
-    good=1.25,
+    good=1.2,
 )
 
 

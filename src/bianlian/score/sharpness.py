@@ -23,8 +23,8 @@ CARD = Card(
     says="variance of the Laplacian inside the face, output over target",
     source="Pech-Pacheco et al. 2000",
     part="sharpness",
-    bad=5.0,
-    good=1.3,
+    bad=6.0,
+    good=1.2,
 )
 
 

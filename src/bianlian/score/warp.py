@@ -29,7 +29,7 @@ CARD = Card(
     source="warping error, Lai et al. 2018",
     part="steadiness",
     bad=3.0,
-    good=1.3,
+    good=1.1,
 )
 
 
