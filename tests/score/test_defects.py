@@ -122,14 +122,17 @@ def test_the_margin_says_whose_face_it_is(clip: Clips, donor: Clips) -> None:
 def test_the_truth_metrics_rank_what_is_nearer_to_the_truth(clip: Clips, donor: Clips) -> None:
     metrics = [truth_psnr.METRIC, truth_ssim.METRIC, truth_points.METRIC, perceptual_metric(Features())]
     truth, most = defects.other(clip, donor, 1.0)[:4], defects.other(clip, donor, 0.8)[:4]
-    target, blurred = clip.images[:4], defects.blur(clip, 4)[:4]
+    target = clip.images[:4]
     softer = [np.asarray(cv2.GaussianBlur(i, (0, 0), 1.5), np.uint8) for i in truth]
-    right, soft, near, none, worst = (measured(out, target, truth, metrics) for out in (truth, softer, most, target, blurred))
+    blurred = [np.asarray(cv2.GaussianBlur(i, (0, 0), 4), np.uint8) for i in truth]
+    outs = (truth, softer, blurred, most, target)
+    right, soft, blunt, near, none = (measured(out, target, truth, metrics) for out in outs)
     assert right["truth_psnr"] == 99 > near["truth_psnr"] > none["truth_psnr"]
     assert right["truth_ssim"] == pytest.approx(1, abs=1e-5)
     assert 0.99 > soft["truth_ssim"] > none["truth_ssim"]
     assert right["truth_perceptual"] == pytest.approx(0, abs=1e-6)
-    assert 0 < near["truth_perceptual"] < none["truth_perceptual"] < worst["truth_perceptual"]
+    assert 0 < near["truth_perceptual"] < none["truth_perceptual"]
+    assert 0 < soft["truth_perceptual"] < blunt["truth_perceptual"]
     moved = [measured(defects.shift(clip, s)[:4], target, target, metrics)["truth_landmarks"] for s in (0, 2, 6)]
     assert moved[0] == 0
     assert moved[0] < moved[1] < moved[2]
