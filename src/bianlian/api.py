@@ -1,4 +1,4 @@
-"""The main job in a few functions, with the defaults of the command line: extract, curate, train, swap.
+"""The main job in a few functions, with the defaults of the command line: extract, curate, train, swap, score.
 
     from pathlib import Path
     from bianlian import api
@@ -8,6 +8,7 @@
     api.curate(Path("faces/ana"))
     api.train([Path("faces/ana"), Path("faces/ben")], Path("runs/ab"), minutes=5)
     api.swap(Path("ben.mp4"), Path("runs/ab"), "ana", Path("out.mp4"))
+    api.score(Path("out.mp4"), Path("ben.mp4"), Path("faces/ana"), report=Path("report"))
 
 Each does in one call what a command does; the modules behind them take every part of it separately.
 """
@@ -23,6 +24,8 @@ from bianlian.faceset.curate import curate as curation
 from bianlian.faceset.curate.settings import CurateSettings
 from bianlian.faceset.store import Faceset
 from bianlian.faceset.who import Wanted
+from bianlian.score import Score, ScoreSettings, write_report
+from bianlian.score import score as scoring
 from bianlian.swap import pipeline
 from bianlian.swap.report import NO_CONSENT, SwapReport
 from bianlian.swap.settings import SwapSettings
@@ -37,11 +40,14 @@ __all__ = [
     "Choices",
     "CurateSettings",
     "Faceset",
+    "Score",
+    "ScoreSettings",
     "SwapReport",
     "SwapSettings",
     "TrainResult",
     "curate",
     "extract",
+    "score",
     "swap",
     "train",
 ]
@@ -129,3 +135,22 @@ def swap(
     parts: list[tuple[str | None, str]] = [(None, to)] if isinstance(to, str) else list(to.items())
     roles = [pipeline.Role(open_swapper(run, name), who, consents[name]) for who, name in parts]
     return pipeline.swap(target, roles, out, settings, model=str(run), progress=progress, note=note)
+
+
+def score(
+    out: Path,
+    target: Path,
+    source: Path,
+    *,
+    truth: Path | None = None,
+    people: Path | None = None,
+    settings: ScoreSettings | None = None,
+    report: Path | None = None,
+    progress: Progress = silent,
+    note: Note = silent,
+) -> Score:
+    """Score a swap against its target; ``report``: folder for ``score.json`` and ``report.html``. See ``score.score.score``."""
+    found = scoring(out, target, source, truth=truth, people=people, settings=settings, progress=progress, note=note)
+    if report is not None:
+        write_report(found, report)
+    return found

@@ -20,6 +20,7 @@ COMMANDS = {
     "curate": ("bianlian.commands.curate:Curate", "choose which faces of a faceset training uses, and show why"),
     "train": ("bianlian.commands.train:Train", "train a model on the facesets of two or more people"),
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
+    "score": ("bianlian.commands.score:Score", "say by numbers how good a swap is, with controls and a report"),
     "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),
     "demo": ("bianlian.commands.demo:Demo", "run the whole flow on two small clips of virtual people"),
     "pretrain": ("bianlian.commands.pretrain:Pretrain", "train the base that every new person starts from"),

@@ -99,14 +99,19 @@ def head_pose(landmarks: Landmarks) -> tuple[float, float, float]:
     is first pitched, then turned, then rolled. Yaw lies in [-90, 90], pitch and roll in [-180, 180].
     Raises InputError when the points lie on one line.
     """
+    turned = head_rotation(landmarks)
+    yaw = asin(float(np.clip(turned[2, 0], -1, 1)))
+    return degrees(yaw), degrees(atan2(turned[2, 1], turned[2, 2])), degrees(atan2(-turned[1, 0], turned[0, 0]))
+
+
+def head_rotation(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Estimate how the head is turned -> rotation (3, 3) from the mean head's axes to the picture's. Raises as ``head_pose``."""
     head = np.array(HEAD68)
     if landmarks.scheme == "five":
         head, points = np.stack([head[RIGHT_EYE].mean(0), head[LEFT_EYE].mean(0), head[30], head[48], head[54]]), landmarks.points
     else:
         points = convert(landmarks, "ibug68").points
-    turned = _rotation(head - head.mean(0), points - points.mean(0))
-    yaw = asin(float(np.clip(turned[2, 0], -1, 1)))
-    return degrees(yaw), degrees(atan2(turned[2, 1], turned[2, 2])), degrees(atan2(-turned[1, 0], turned[0, 0]))
+    return _rotation(head - head.mean(0), points - points.mean(0))
 
 
 def _rotation(head: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
