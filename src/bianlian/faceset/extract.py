@@ -64,8 +64,8 @@ def extract(
         jobs = _plan(jobs, writer, note)
         found = detect(ahead(decode(jobs, note), _AHEAD), detector)
         try:
-            marked = ahead(mark(ahead(found, _AHEAD), landmarker), _AHEAD)
-            with _brisk(), closing(marked if wanted is None else ahead(wanted.recognise(marked), _AHEAD)) as shots:
+            marked = mark(ahead(found, _AHEAD), landmarker)  # in this thread: with one more they wait for each other longer
+            with _brisk(), closing(marked if wanted is None else wanted.recognise(marked)) as shots:
                 write(shots, writer, rules, _count(jobs), progress, note)
         except KeyboardInterrupt:
             raise Interrupted(f"stopped with {writer.next_id} faces in {out}; the same command goes on from there") from None
