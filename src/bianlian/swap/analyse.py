@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from bianlian.faceset.inputs import fingerprint as file_fingerprint
 from bianlian.geometry import nms
 from bianlian.identity import Describer
 from bianlian.landmark import Landmarker
+from bianlian.swap.partial import Batch, Partial, Seen
 from bianlian.swap.report import Clock
-from bianlian.swap.tracks import Analysis
+from bianlian.swap.tracks import Analysis, rounded, settled
 from bianlian.track import Linker, join_shots, name_people
 from bianlian.types import Face, Frame, Image, Note, Progress, silent
 from bianlian.video import VideoInfo, frames, list_pictures
@@ -50,6 +51,7 @@ def analyse(
     *,
     names: tuple[str, str, str],
     gap: float = 0.3,
+    partial: Partial | None = None,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -57,8 +59,9 @@ def analyse(
     """Find every face of a target, follow it, and tell the people apart.
 
     target: video, picture or folder; info: its probe. names: of detector, landmarker and describer, for the record. gap: seconds
-    without a detection that are bridged. Raises VideoError for a target that yields no frame, ConfigError for a landmarker whose
-    points do not say where the face ends.
+    without a detection that are bridged. partial: where it is written down on the way, and from where it goes on. Raises
+    VideoError for a target that yields no frame, ConfigError for a landmarker whose points do not say where the face ends,
+    OutputError when ``partial`` cannot be written.
     """
     clock = clock or Clock()
     rate = info.average_rate if info.kind == "video" else None
@@ -68,33 +71,66 @@ def analyse(
         with clock("describe"):
             return describer.describe(image, faces)
 
-    linker = Linker(gap=bridge, memory=memory, pace=pace, describe=describe)
-    cuts: list[int] = []
-    before: Image | None = None
-    done = last = 0
-    empty = False
-    with closing(ahead(_decode(target, clock, note), 16)) as decoded:
-        for batch in _batched(decoded, BATCH):
-            thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
-            cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([before, *thumbs], thumbs, strict=False)]
-            before = thumbs[-1]
-            with clock("detect"):
-                found = None
-                if empty and rate is not None and not any(cut):
-                    found = _nobody(detector, batch)
-                boxes = found or detector.detect([f.image for f in batch])
-            empty = not any(boxes)
-            for frame, faces, new in zip(batch, boxes, cut, strict=True):
-                if new:
-                    cuts.append(frame.index)
-                with clock("landmark"):
-                    marked = _mark(landmarker, frame, faces)
-                linker.add(frame.index, marked, frame.image, cut=new)
-                done, last = done + 1, frame.index
-            progress("analyse", done, info.frames)
-    progress("analyse", done, done)
-    tracks = tuple(join_shots(name_people(linker.tracks()), cuts, gap=bridge))
-    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tracks)
+    search = _Search(detector, landmarker, Linker(gap=bridge, memory=memory, pace=pace, describe=describe), clock)
+    search.quick = rate is not None
+    with nullcontext() if partial is None else closing(partial):
+        for batch in () if partial is None else partial.read():
+            search.replay(batch)
+        if search.done:
+            note(f"analysis goes on at frame {search.next}")
+        with closing(ahead(_decode(target, search.next, clock, note), 16)) as decoded:
+            for some in _batched(decoded, BATCH):
+                seen = search.add(some)
+                if partial is not None:
+                    partial.add(seen)
+                progress("analyse", search.done, info.frames)
+    progress("analyse", search.done, search.done)
+    tracks = tuple(join_shots(name_people(search.linker.tracks()), search.cuts, gap=bridge))
+    cuts, size = tuple(search.cuts), (info.width, info.height)
+    return settled(Analysis(target.name, fingerprint(target), *size, search.next, rate, *names, cuts, tracks))
+
+
+class _Search:
+    """Where the search of a target stands. done: frames searched; next: index of the first one after them; cuts: so far."""
+
+    quick = False
+    """Whether frames follow each other in time, so that empty ones may be searched in passing."""
+
+    def __init__(self, detector: Detector, landmarker: Landmarker, linker: Linker, clock: Clock) -> None:
+        self._detector, self._landmarker, self._clock = detector, landmarker, clock
+        self.linker = linker
+        self.cuts: list[int] = []
+        self.done = self.next = 0
+        self._before: Image | None = None
+        self._empty = False
+
+    def add(self, batch: Sequence[Frame]) -> Batch:
+        """Search the next frames -> what was seen."""
+        thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
+        cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([self._before, *thumbs], thumbs, strict=False)]
+        with self._clock("detect"):
+            found = _nobody(self._detector, batch) if self._empty and self.quick and not any(cut) else None
+            boxes = found or self._detector.detect([f.image for f in batch])
+        seen = []
+        for frame, faces, new in zip(batch, boxes, cut, strict=True):
+            with self._clock("landmark"):
+                marked = tuple(_mark(self._landmarker, frame, faces))
+            seen.append(Seen(frame.index, new, marked, self.linker.add(frame.index, marked, frame.image, cut=new)))
+        made = Batch(tuple(seen), not any(boxes), thumbs[-1])
+        self._count(made)
+        return made
+
+    def replay(self, batch: Batch) -> None:
+        """Take what an earlier run saw."""
+        for seen in batch.frames:
+            self.linker.replay(seen.frame, seen.faces, seen.sight, cut=seen.cut)
+        self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        self.cuts += [seen.frame for seen in batch.frames if seen.cut]
+        self.done += len(batch.frames)
+        self.next = batch.frames[-1].frame + 1
+        self._before, self._empty = batch.thumb, batch.empty
 
 
 def _nobody(detector: Detector, batch: Sequence[Frame]) -> list[list[Face]] | None:
@@ -118,8 +154,8 @@ def fingerprint(target: Path) -> str:
     return digest.hexdigest()
 
 
-def _decode(target: Path, clock: Clock, note: Note) -> Generator[Frame, None, None]:
-    source = frames(target, damaged=note)
+def _decode(target: Path, first: int, clock: Clock, note: Note) -> Generator[Frame, None, None]:
+    source = frames(target, first=first, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)
@@ -138,7 +174,7 @@ def _is_cut(before: Image, now: Image) -> bool:
 
 
 def _mark(landmarker: Landmarker, frame: Frame, faces: Sequence[Face]) -> list[Face]:
-    marked = [f for f in landmarker.mark(frame.image, faces) if f is not None and f.landmarks is not None]
+    marked = [rounded(f) for f in landmarker.mark(frame.image, faces) if f is not None and f.landmarks is not None]
     if any(f.landmarks is not None and f.landmarks.scheme == "five" for f in marked):
         raise ConfigError("a swap wants landmarks with the face's outline, the landmarker gives five points; use facemesh")
     if len(marked) < 2:

@@ -7,17 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bianlian import plugins
 from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
 from bianlian.swap.analyse import analyse, fingerprint
+from bianlian.swap.partial import Partial
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
 from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
+from bianlian.swap.work import Work, label_of, open_work
 from bianlian.types import Note, Progress, silent
 from bianlian.video import VideoInfo, open_writer, probe
 
@@ -54,7 +59,9 @@ def swap(
     target, detector and landmarker stay the same. Frames without a face to swap go through untouched and are counted with the
     reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
-    PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
+    PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all. What was
+    finished until then is kept beside the output (``swap.work``): the same call goes on from there, and ends with the output that
+    it would have made at once.
     """
     settings = settings or SwapSettings()
     cast = _cast(list(swapper) if isinstance(swapper, Sequence) else [Role(swapper, None, consent)], settings)
@@ -70,23 +77,17 @@ def swap(
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
-    analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
-    if len(analysis.tracks) > 1:
-        tell_user(describe(analysis))
-    chosen = None
-    if cast[0].who is not None and analysis.tracks:
-        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
-        chosen = divide(told)
-        for role, one in zip(cast, told, strict=True):
-            for line in one.lines():
-                tell_user(line if len(cast) == 1 else f"{role.who}: {line}")
-    first = cast[0].swapper
-    plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
-    if not plan.places:
-        raise NoFaceError(_no_face(target, analysis, plan))
-    done = render(
-        target, info, analysis, plan, [role.swapper for role in cast], out, settings, clock=clock, progress=progress, note=tell_user
-    )
+    with open_work(out, tell_user) as work:
+        analysis = _analysis(target, info, tracks, tracks_path(out), settings, work, clock, progress, tell_user)
+        plan = _plan(analysis, cast, people, settings, tell_user)
+        if not plan.places:
+            raise NoFaceError(_no_face(target, analysis, plan))
+        parts = [(role.who, role.swapper) for role in cast]
+        work.claim(label_of(analysis.fingerprint, plan, parts, settings, out.suffix))
+        swappers = [role.swapper for role in cast]
+        done = render(
+            target, info, analysis, plan, swappers, out, settings, work=work, clock=clock, progress=progress, note=tell_user
+        )
     report = SwapReport(
         target=str(target),
         output=str(out),
@@ -94,6 +95,7 @@ def swap(
         model=model,
         settings=settings,
         frames=done.frames,
+        resumed=done.resumed,
         swapped=done.swapped,
         filled=done.filled,
         skipped=summarise(done.reasons),
@@ -104,6 +106,23 @@ def swap(
     )
     write_report(report, report_path(out))
     return report
+
+
+def _plan(
+    analysis: Analysis, cast: Sequence[Role], people: Sequence[NDArray[np.float64] | None], settings: SwapSettings, note: Note
+) -> Plan:
+    """Choose whose faces are swapped, say who was chosen, and plan where."""
+    if len(analysis.tracks) > 1:
+        note(describe(analysis))
+    chosen = None
+    if cast[0].who is not None and analysis.tracks:
+        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
+        chosen = divide(told)
+        for role, one in zip(cast, told, strict=True):
+            for line in one.lines():
+                note(line if len(cast) == 1 else f"{role.who}: {line}")
+    first = cast[0].swapper
+    return make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
 
 
 def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:
@@ -131,6 +150,7 @@ def _analysis(
     given: Path | None,
     default: Path,
     settings: SwapSettings,
+    work: Work,
     clock: Clock,
     progress: Progress,
     note: Note,
@@ -141,20 +161,16 @@ def _analysis(
         old = _usable(path, target, info, given is not None, settings, note)
         if old is not None:
             return old
+    names = (settings.detector, settings.landmarker, settings.describer)
+    finders = [plugins.load(kind, name)() for kind, name in zip(("detector", "landmarker", "describer"), names, strict=True)]
+    label = {"target": fingerprint(target), "finders": names, "gap": settings.gap}
+    partial = Partial(work.analysis, label)
     analysis = analyse(
-        target,
-        info,
-        plugins.load("detector", settings.detector)(),
-        plugins.load("landmarker", settings.landmarker)(),
-        plugins.load("describer", settings.describer)(),
-        names=(settings.detector, settings.landmarker, settings.describer),
-        gap=settings.gap,
-        clock=clock,
-        progress=progress,
-        note=note,
+        target, info, *finders, names=names, gap=settings.gap, partial=partial, clock=clock, progress=progress, note=note
     )
     if analysis.tracks:
         write_tracks(path, analysis)
+    work.analysis.unlink()
     return analysis
 
 

@@ -32,7 +32,8 @@ class SwapSettings:
     descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
     smoothing over time, seconds. steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds
     without a detection that are bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of
-    the network. encoding: of a video.
+    the network. segment: frames that are finished together and outlive an interruption (``swap.work``); each begins with a key
+    frame, which encoders set about as often by themselves. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -56,6 +57,7 @@ class SwapSettings:
     gap: float = 0.3
     smallest: float = 16.0
     batch: int = 8
+    segment: int = 250
     encoding: Encoding = field(default_factory=Encoding)
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class SwapSettings:
             ("gap", self.gap, 0, 5),
             ("smallest", self.smallest, 4, 4096),
             ("batch", self.batch, 1, 1024),
+            ("segment", self.segment, 1, 1_000_000),
         ):
             if not low <= value <= high:
                 raise ConfigError(f"{name} must lie in [{low}, {high}], got {value}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +53,26 @@ class Analysis:
     describer: str
     cuts: tuple[int, ...]
     tracks: tuple[Track, ...]
+
+
+def settled(analysis: Analysis) -> Analysis:
+    """Round everything to what the file holds, so that tracks just made and tracks read again are the same."""
+    return replace(analysis, tracks=tuple(replace(t, points=tuple(map(_rounded_point, t.points))) for t in analysis.tracks))
+
+
+def rounded(face: Face) -> Face:
+    """Round a face to what the file holds: pixels to a hundredth."""
+    marks = face.landmarks
+    return Face(
+        face.box.round(2),
+        round(face.score, 4),
+        None if marks is None else Landmarks(marks.points.round(2), marks.scheme),
+    )
+
+
+def _rounded_point(point: TrackPoint) -> TrackPoint:
+    looks = None if point.description is None else point.description.round(4)
+    return TrackPoint(point.frame, rounded(point.face), point.filled, looks)
 
 
 def write_tracks(path: Path, analysis: Analysis) -> None:
@@ -107,17 +127,18 @@ def _header(analysis: Analysis) -> dict[str, object]:
 
 
 def _record(track: Track, point: TrackPoint) -> dict[str, object]:
+    point = _rounded_point(point)
     marks = point.face.landmarks
     return {
         "track": track.id,
         "person": track.person,
         "frame": point.frame,
-        "box": point.face.box.round(2).tolist(),
-        "score": round(point.face.score, 4),
+        "box": point.face.box.tolist(),
+        "score": point.face.score,
         "filled": point.filled,
         "scheme": None if marks is None else marks.scheme,
-        "landmarks": None if marks is None else marks.points.round(2).tolist(),
-        "description": None if point.description is None else point.description.round(4).tolist(),
+        "landmarks": None if marks is None else marks.points.tolist(),
+        "description": None if point.description is None else point.description.tolist(),
     }
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import cv2
 from av.codec import Codec
 
 from bianlian.errors import ConfigError
 
+_AVX2, _AVX512 = 11, 13  # OpenCV's numbers
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
@@ -88,7 +90,7 @@ class Encoding:
         """The encoder's own options."""
         speed = PRESETS.index(self.preset)
         if self.codec == "h264":
-            return {"crf": str(self.crf), "preset": self.preset}
+            return {"crf": str(self.crf), "preset": self.preset, **_repeatable()}
         if self.codec == "hevc":
             return {"crf": str(self.crf), "preset": self.preset, "x265-params": "log-level=error"}
         if self.codec == "vp9":
@@ -96,6 +98,12 @@ class Encoding:
         if self.codec == "av1":
             return {"crf": str(self.crf), "preset": ("12", "11", "10", "9", "8", "7", "6", "4", "2")[speed]}
         return {"level": "3", "slices": "4", "slicecrc": "1"}
+
+
+def _repeatable() -> dict[str, str]:
+    """Keep x264 off its AVX-512 code, which gives other bytes for the same frames from run to run (measured; AVX2 does not)."""
+    has_both = all(cv2.checkHardwareSupport(feature) for feature in (_AVX2, _AVX512))
+    return {"x264-params": "asm=avx2"} if has_both else {}
 
 
 def _formats(encoder: str) -> tuple[str, ...]:

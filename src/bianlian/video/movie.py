@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
 import cv2
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -23,7 +24,7 @@ from bianlian.video.color import FULL, LIMITED, ColorTags, Conversion, conversio
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.encoding import Encoding
 from bianlian.video.probe import VideoInfo
-from bianlian.video.timing import Times
+from bianlian.video.timing import Moment, Times
 from bianlian.video.transcode import FORMATS
 from bianlian.video.whole import check_output, discard, keep, new_part, writing
 
@@ -33,7 +34,8 @@ class VideoWriter:
 
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
     input's. start, stop: as given to ``frames``; sound outside is left out. rate: frames a second for inputs without time.
-    note: gets one line for everything that could not be kept exactly. The file appears under its name on a clean exit only.
+    note: gets one line for everything that could not be kept exactly. folder: where the file is until it is whole, on the same
+    disk; beside ``path`` when None. The file appears under its name on a clean exit only.
     Raises OutputError.
     """
 
@@ -48,22 +50,26 @@ class VideoWriter:
         start: Fraction | None = None,
         stop: Fraction | None = None,
         rate: Fraction = Fraction(25),
+        folder: Path | None = None,
     ) -> None:
         self._path, self._like, self._encoding = path, like, encoding or Encoding()
-        self._suffix = _checked_suffix(path, self._encoding)
+        self.suffix = _checked_suffix(path, self._encoding)
+        self._folder = folder
         self._tell = note or _ignore
         self._size = size or (like.width, like.height)
         self._span = (start, stop)
-        self._times = Times(like, self._suffix, rate, self._tell)
+        self._times = Times(like, self.suffix, rate, self._tell)
         self._scaler = VideoReformatter()
         self._pending: VideoFrame | None = None
         self._resized = False
+        self._held: tuple[Sequence[int], Iterator[Packet[Any]]] | None = None
+        self._last_dts: int | None = None
         self._container: OutputContainer | None = None
         self._carry: Carry | None = None
         check_output(path, like.path)
 
     def __enter__(self) -> Self:
-        self._part = new_part(self._path)
+        self._part = new_part(self._path if self._folder is None else self._folder / self._path.name)
         try:
             with writing(self._path):
                 self._open()
@@ -86,33 +92,50 @@ class VideoWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode the next frame; frames come in the order of time. Raises OutputError."""
-        if self._container is None:
-            raise OutputError(f"cannot write {self._path}: the writer is not open: use it in a with statement")
-        picture = from_rgb(self._scaler, self._fitted(frame), self._pixel_format, self._conversion)
-        picture.pts, picture.time_base = self._times.place(frame), self._times.base
+        tick = self._times.place(frame)
+        picture = self.picture(frame, tick)
         with writing(self._path):
             if self._pending is not None:
                 self._encode(self._pending)
             if self._carry is not None:
                 self._carry.shift = self._times.shift
-                self._carry.until(picture.pts * self._times.base - self._times.shift, frame.pts or 0)
+                self._carry.until(tick * self._times.base - self._times.shift, frame.pts or 0)
         self._pending = picture
-        self._last = frame
+        self._last = frame.pts or 0
+
+    def picture(self, frame: Frame, tick: int) -> VideoFrame:
+        """Make of a frame what the encoder takes. tick: its time, see ``Times``. Raises OutputError."""
+        if self._container is None:
+            raise OutputError(f"cannot write {self._path}: the writer is not open: use it in a with statement")
+        picture = from_rgb(self._scaler, self._fitted(frame), self._pixel_format, self._conversion)
+        picture.pts, picture.time_base = tick, self._times.base
+        return picture
+
+    def append(self, moments: Sequence[Moment], packets: Iterator[Packet[Any]]) -> None:
+        """Take frames that were encoded elsewhere, in place of ``write``; the first packet begins with a key frame.
+
+        moments: of the frames, as they were read; packets: of an encoder of ``add_stream``, read later. Raises OutputError.
+        """
+        ticks = [self._times.place(moment) for moment in moments]
+        with writing(self._path):
+            self._mux_held()
+        self._held, self._last = (ticks, packets), moments[-1].pts or 0
 
     def _open(self) -> None:
         options = {"avoid_negative_ts": "disabled", **self._times.muxer_options()}
-        output = av.open(str(self._part.absolute()), "w", format=FORMATS[self._suffix], container_options=options)
+        output = av.open(str(self._part.absolute()), "w", format=FORMATS[self.suffix], container_options=options)
         self._container = output
         self._pixel_format = self._encoding.pixel_format_for(*self._size)
-        self._stream = self._add_stream(output)
+        self._stream = self.add_stream(output)
         if self._like.kind == "video":
             start, stop = self._span
-            self._carry = Carry(self._like, output, self._suffix, self._tell, start=start, stop=stop)
+            self._carry = Carry(self._like, output, self.suffix, self._tell, start=start, stop=stop)
             self._stream.metadata.update(self._carry.picture_metadata)
         self._tell_losses()
         output.start_encoding()
 
-    def _add_stream(self, output: OutputContainer) -> VideoStream:
+    def add_stream(self, output: OutputContainer) -> VideoStream:
+        """Add the video stream, and with it an encoder, to a container of the output's kind."""
         card, (width, height) = self._encoding.card, self._size
         stream = output.add_stream(
             card.encoder, rate=self._times.rate, width=width, height=height, options=self._encoding.options()
@@ -125,9 +148,9 @@ class VideoWriter:
         self._conversion, tags = _color_plan(self._like, self._pixel_format, self._size)
         context.color_range, context.colorspace = tags.range, tags.matrix
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-        if self._suffix == ".avi":
+        if self.suffix == ".avi":
             context.max_b_frames = 0  # AVI keeps no presentation times: frames must be stored in their order.
-        if card.encoder == "libx265" and self._suffix in (".mp4", ".mov"):
+        if card.encoder == "libx265" and self.suffix in (".mp4", ".mov"):
             context.codec_tag = "hvc1"
         return stream
 
@@ -162,17 +185,52 @@ class VideoWriter:
 
     def _finish(self) -> None:
         assert self._container is not None
-        if self._pending is None:
+        if self._pending is None and self._held is None:
             raise OutputError(f"cannot write {self._path}: no frame came: check the input and its start and stop")
+        if self._held is None:
+            self._end()
+            self._finish_encoder()
+        else:
+            self._mux_held(last=True)
+        self._container.close()
+        self._close_input()
+
+    def _end(self) -> None:
+        """Carry over all that is left, and learn from it how long the last frame is shown."""
         if self._carry is not None:
             self._carry.finish()
-            self._times.end(self._carry.length_at(self._last.pts or 0))
+            self._times.end(self._carry.length_at(self._last))
+
+    def _mux_held(self, *, last: bool = False) -> None:
+        """Write the frames that were appended before, in step with the sound. last: no other ones come."""
+        if self._held is None:
+            return
+        assert self._container is not None
+        (ticks, packets), self._held = self._held, None
+        for k, packet in enumerate(packets):
+            if self._carry is not None and k < len(ticks):
+                self._carry.shift = self._times.shift
+                self._carry.until(ticks[k] * self._times.base - self._times.shift, self._last)
+            if last and packet.pts == ticks[-1]:
+                self._end()
+            packet.stream, packet.time_base = self._stream, self._times.base
+            self._mux(packet, last=last and k == len(ticks) - 1)
+
+    def _mux(self, packet: Packet[Any], *, last: bool) -> None:
+        """Write a packet; decoding times of two segments whose frames are unevenly spaced may not overlap."""
+        assert self._container is not None
+        if packet.dts is not None and self._last_dts is not None:
+            packet.dts = max(packet.dts, self._last_dts + 1)
+        self._last_dts = packet.dts
+        self._times.stamp(packet, last=last)
+        self._container.mux(packet)
+
+    def _finish_encoder(self) -> None:
+        assert self._container is not None
         left = [*self._stream.encode(self._pending), *self._stream.encode(None)]
         for packet in left:
             self._times.stamp(packet, last=packet is left[-1])
             self._container.mux(packet)
-        self._container.close()
-        self._close_input()
 
     def _close_input(self) -> None:
         if self._carry is not None:

@@ -27,36 +27,38 @@ def frames(
     path: Path,
     *,
     every: int = 1,
+    first: int = 0,
     start: Fraction | None = None,
     stop: Fraction | None = None,
     damaged: Tell | None = None,
 ) -> Iterator[Frame]:
     """Read frames as RGB, upright, streaming; pts and time base are those of the file.
 
-    every: yield frames whose index is a multiple. start, stop: seconds, start <= time < stop (videos only). damaged: gets one
-    line for all that had to be skipped, guessed or rescaled. Frame.index counts every decoded frame from 0, also with ``every``
-    and ``start``; in a folder it is the place in natural order, broken pictures counted. Pictures of a folder keep their sizes.
+    every: yield frames whose index is a multiple. first: index from which on frames are yielded. start, stop: seconds,
+    start <= time < stop (videos only). damaged: gets one line for all that had to be skipped, guessed or rescaled. Frame.index
+    counts every decoded frame from 0, also with ``every``, ``first`` and ``start``; in a folder it is the place in natural order,
+    broken pictures counted. Pictures of a folder keep their sizes.
     Raises ConfigError for ``every`` below 1; VideoError for an input that yields no frame at all.
     """
     if every < 1:
         raise ConfigError(f"every must be 1 or more, got {every}")
     tell = damaged or _ignore
     if path.is_dir():
-        return _folder(path, every, tell)
+        return _folder(path, every, first, tell)
     if is_picture(path):
-        return iter([Frame(read_picture(path), 0)])
-    return _video(path, every, start, stop, tell)
+        return iter([Frame(read_picture(path), 0)][first:])
+    return _video(path, every, first, start, stop, tell)
 
 
 def _ignore(line: str) -> None:
     del line
 
 
-def _folder(path: Path, every: int, tell: Tell) -> Iterator[Frame]:
+def _folder(path: Path, every: int, first: int, tell: Tell) -> Iterator[Frame]:
     pictures = list_pictures(path)
     broken = 0
     for index, picture in enumerate(pictures):
-        if index % every:
+        if index % every or index < first:
             continue
         try:
             image = read_picture(picture)
@@ -65,11 +67,11 @@ def _folder(path: Path, every: int, tell: Tell) -> Iterator[Frame]:
             tell(f"{error}; skipped")
             continue
         yield Frame(image, index)
-    if broken and broken == len(range(0, len(pictures), every)):
+    if broken and not first and broken == len(range(0, len(pictures), every)):
         raise VideoError(f"wanted a folder of pictures, none of the {broken} read from {path} is sound: replace them")
 
 
-def _video(path: Path, every: int, start: Fraction | None, stop: Fraction | None, tell: Tell) -> Iterator[Frame]:
+def _video(path: Path, every: int, first: int, start: Fraction | None, stop: Fraction | None, tell: Tell) -> Iterator[Frame]:
     with open_video(path) as container:
         stream = picture_stream(container, path)
         # Frame threads gain little here (measured) and make damaged files decode differently from run to run.
@@ -84,7 +86,7 @@ def _video(path: Path, every: int, start: Fraction | None, stop: Fraction | None
             pts = clock.pts(picture, index)
             if stop is not None and pts * time_base >= stop:
                 return
-            if index % every or (start is not None and pts * time_base < start):
+            if index % every or index < first or (start is not None and pts * time_base < start):
                 continue
             yield Frame(turn.upright(to_rgb(scaler, picture, width, height)), index, pts, time_base)
     if index < 0:

@@ -61,11 +61,12 @@ class FolderWriter:
     """Context manager that writes one picture a frame into a new or empty folder.
 
     From a folder or a picture the pictures keep their names (and so their kinds), EXIF and ICC profiles; frames of a video become
-    ``000000.png`` and so on, numbered by Frame.index. The folder appears on a clean exit only. Raises OutputError.
+    ``000000.png`` and so on, numbered by Frame.index. part: where they are until all are there, on the same disk; pictures that an
+    earlier run left there belong to the folder. The folder appears on a clean exit only. Raises OutputError.
     """
 
-    def __init__(self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None) -> None:
-        self._path, self._like, self._tell = path, like, note or _ignore
+    def __init__(self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None, part: Path | None = None) -> None:
+        self._path, self._like, self._tell, self._given = path, like, note or _ignore, part
         self._part: Path | None = None
         self._sources: tuple[Path, ...] = ()
         if like.kind != "video":
@@ -73,7 +74,7 @@ class FolderWriter:
         check_output(path, like.path)
 
     def __enter__(self) -> Self:
-        self._part = new_part_folder(self._path)
+        self._part = new_part_folder(self._path, self._given)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -82,7 +83,8 @@ class FolderWriter:
             if kind is None:
                 keep(self._part, self._path)
         finally:
-            discard(self._part)
+            if self._given is None or kind is None:
+                discard(self._part)
             self._part = None
 
     def write(self, frame: Frame) -> None:

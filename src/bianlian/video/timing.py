@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from av.packet import Packet
@@ -16,6 +17,15 @@ from bianlian.video.probe import VideoInfo
 _MILLISECOND = Fraction(1, 1000)
 _MOST_TICKS = 2**31 - 1
 _MOST_MOVIE_TICKS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame's place in its input, without its picture: see ``types.Frame``."""
+
+    index: int
+    pts: int | None
+    time_base: Fraction | None
 
 
 class Times:
@@ -53,7 +63,7 @@ class Times:
             movie = max(ticks, math.lcm(ticks, 1000) if ticks < 1000 else ticks)
         return {"movflags": "+faststart", "video_track_timescale": str(ticks), "movie_timescale": str(movie)}
 
-    def place(self, frame: Frame) -> int:
+    def place(self, frame: Frame | Moment) -> int:
         """Tick of the next frame, in ``base``; the frame before gets its duration.
 
         Raises OutputError where two frames fall into one tick of an AVI.
@@ -100,7 +110,7 @@ class Times:
         if last and self._suffix in (".mp4", ".mov"):
             packet.duration = max(1, self._total - (packet.dts - self._first_dts))
 
-    def _after(self, last: int, tick: int, frame: Frame) -> int:
+    def _after(self, last: int, tick: int, frame: Frame | Moment) -> int:
         if tick > last:
             return tick
         if self._suffix == ".avi":
