@@ -101,6 +101,9 @@ class Swap:
     smooth: float = 0.06
     """Smoothing of the face's place over time, in seconds (sigma); it has no lag. 0 turns it off."""
 
+    fade: float = 0.16
+    """Seconds over which a face that comes, goes or is lost fades in and out; 0 turns it off."""
+
     detector: str = "duo"
     """What finds faces: duo, blazeface, mtcnn, hog, mmod, or a plug-in."""
 
@@ -148,6 +151,7 @@ class Swap:
             who=self.who,
             sure=self.sure,
             smooth=self.smooth,
+            fade=self.fade,
             steady=self.steady,
             batch=self.batch,
             encoding=Encoding(codec=self.codec, crf=self.crf, preset=self.preset),

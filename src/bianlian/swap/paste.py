@@ -38,11 +38,11 @@ class Finish:
     grain: float = GRAIN
 
 
-def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish) -> Image:
+def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish, share: float = 1.0) -> Image:
     """Paste a swapped crop.
 
     frame (H, W, 3) uint8; crop: as cut from it, S x S; face (S, S, 3) uint8 and weights (S, S) float32 in [0, 1]: the network's
-    picture and mask of it; outline (N, 2): of the face, frame pixels, see ``mask.hull``.
+    picture and mask of it; outline (N, 2): of the face, frame pixels, see ``mask.hull``; share: of the new face that shows, [0, 1].
     -> a new frame; every pixel outside the face's mask is the old one exactly. The same frame when no part of the face is in it.
     """
     window = _window(outline, finish.erode, frame.shape)
@@ -60,6 +60,8 @@ def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points,
     placed = warp(face, roi_from_crop, shape)
     placed = sharpen(placed, target, mask, scale=scale_of(roi_from_crop), limit=finish.sharpen, grain=finish.grain)
     joined = finish.blend(placed, target, mask)
+    if share < 1:
+        joined = np.asarray(cv2.addWeighted(joined, share, target, 1 - share, 0), np.uint8)
     out = frame.copy()
     out[y1:y2, x1:x2] = np.where((mask > 0)[..., None], joined, target)
     return out

@@ -305,7 +305,7 @@ def _join(
                 with clock("paste"):
                     if front is not None:
                         weights = np.minimum(weights, front.over(job.seen[place.track], crop))
-                    new = paste(image, crop, face, weights, place.outline, replace(finish, color=color))
+                    new = paste(image, crop, face, weights, place.outline, replace(finish, color=color), place.share)
                 if new is not image:
                     changed.append(place)
                 image = new

@@ -30,10 +30,11 @@ class SwapSettings:
     the face. These four: 0 for off. faces: ``main``, ``all``, or track numbers such as ``0,3``. who: whose face is replaced: a name
     in the tracks (``person1``), or the path of a picture or a folder of pictures; takes the place of ``faces``. sure: distance of
     descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
-    smoothing over time, seconds. steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds
-    without a detection that are bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of
-    the network. segment: frames that are finished together and outlive an interruption (``swap.work``); each begins with a key
-    frame, which encoders set about as often by themselves. encoding: of a video.
+    smoothing over time, seconds. fade: seconds over which a face that comes or goes fades (``swap.fade``). steady: seconds over
+    which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are bridged. smallest:
+    pixels of face size below which a face is left alone. batch: faces a call of the network. segment: frames that are finished
+    together and outlive an interruption (``swap.work``); each begins with a key frame, which encoders set about as often by
+    themselves. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -53,6 +54,7 @@ class SwapSettings:
     who: str | None = None
     sure: float | None = None
     smooth: float = 0.06
+    fade: float = 0.16
     steady: float = 0.2
     gap: float = 0.3
     smallest: float = 16.0
@@ -86,6 +88,7 @@ class SwapSettings:
             ("sharpen", self.sharpen, 0, 10),
             ("grain", self.grain, 0, 255),
             ("smooth", self.smooth, 0, 2),
+            ("fade", self.fade, 0, 5),
             ("steady", self.steady, 0, 60),
             ("gap", self.gap, 0, 5),
             ("smallest", self.smallest, 4, 4096),

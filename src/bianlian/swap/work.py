@@ -127,7 +127,7 @@ def label_of(target: str, plan: Plan, cast: Sequence[tuple[str | None, Swapper]]
         digest.update(face.tobytes() + mask.tobytes())
     for frame in sorted(plan.places):
         for place in plan.places[frame]:
-            digest.update(f"{frame} {place.track} {place.part} {place.filled}".encode())
+            digest.update(f"{frame} {place.track} {place.part} {place.filled} {place.share!r}".encode())
             digest.update(place.crop_from_frame.tobytes() + place.outline.tobytes())
     return digest.hexdigest()
 
