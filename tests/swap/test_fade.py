@@ -105,8 +105,8 @@ def test_the_size_does_not_breathe_with_the_mouth_and_follows_the_head() -> None
         points = np.array(HEAD68)[:, :2].copy()
         points[48:68, 1] += 0.06 * np.sin(2 * np.pi * 4 * k / 25) * (points[48:68, 1] > 0.48)
         faces[k] = marked(80 + 30 * growth[k] * points)
-    for smooth in (0.0, 0.06):
-        found = plan(track(faces), frames=frames, smooth=smooth)
+    for seconds in (0.0, 0.06):
+        found = plan(track(faces), frames=frames, smooth=seconds)
         scale = np.array([1 / scale_of(found.places[k][0].crop_from_frame) for k in range(frames)])
         sizes.append(np.log(scale / scale[0] / growth))
     raw, calm = (float(np.std(x[10:90])) for x in sizes)
