@@ -15,7 +15,7 @@ from bianlian.errors import InputError
 from bianlian.model.refiner import Refiner
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CARD, CompiledRefiner, refined_size
-from bianlian.swap.render import enlarge
+from bianlian.swap.stages import enlarge
 from bianlian.types import Image
 from bianlian.weights import CARDS, locate
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from bianlian.swap.partial import Batch, Partial, Seen
 from bianlian.swap.report import Clock
 from bianlian.swap.tracks import Analysis, rounded, settled
 from bianlian.track import Linker, join_shots, name_people
-from bianlian.types import Face, Frame, Image, Note, Progress, silent
+from bianlian.types import Face, Frame, Image, Note, Progress, Track, silent
 from bianlian.video import VideoInfo, frames, list_pictures
 
 CUT = 20.0
@@ -38,6 +40,9 @@ LOOK_SECONDS = 2.0
 
 BATCH = 8
 """Frames that are searched at a time."""
+
+DEPTH = 2
+"""Batches between detection and linking."""
 
 _THUMB = (32, 18)
 
@@ -63,74 +68,107 @@ def analyse(
     VideoError for a target that yields no frame, ConfigError for a landmarker whose points do not say where the face ends,
     OutputError when ``partial`` cannot be written.
     """
-    clock = clock or Clock()
-    rate = info.average_rate if info.kind == "video" else None
-    bridge, memory, pace = (round(float(s * (rate or 0))) for s in (gap, MEMORY_SECONDS, LOOK_SECONDS))
-
-    def describe(image: Image, faces: Sequence[Face]) -> NDArray[np.float64]:
-        with clock("describe"):
-            return describer.describe(image, faces)
-
-    search = _Search(detector, landmarker, Linker(gap=bridge, memory=memory, pace=pace, describe=describe), clock)
-    search.quick = rate is not None
+    search = Search.of(info, detector, landmarker, describer, gap=gap, clock=clock or Clock())
     with nullcontext() if partial is None else closing(partial):
         for batch in () if partial is None else partial.read():
             search.replay(batch)
         if search.done:
             note(f"analysis goes on at frame {search.next}")
-        with closing(ahead(_decode(target, search.next, clock, note), 16)) as decoded:
-            for some in _batched(decoded, BATCH):
-                seen = search.add(some)
+        decoded = ahead(_decode(target, search.next, search.clock, note), 16)
+        with closing(ahead(_searched(decoded, search), DEPTH)) as batches:
+            for found in batches:
+                seen = search.link(found)
                 if partial is not None:
                     partial.add(seen)
                 progress("analyse", search.done, info.frames)
     progress("analyse", search.done, search.done)
-    tracks = tuple(join_shots(name_people(search.linker.tracks()), search.cuts, gap=bridge))
     cuts, size = tuple(search.cuts), (info.width, info.height)
-    return settled(Analysis(target.name, fingerprint(target), *size, search.next, rate, *names, cuts, tracks))
+    return settled(Analysis(target.name, fingerprint(target), *size, search.next, search.rate, *names, cuts, search.tracks()))
 
 
-class _Search:
-    """Where the search of a target stands. done: frames searched; next: index of the first one after them; cuts: so far."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Frames that were searched together. boxes: the faces of each; cut: whether a shot begins with it; thumb: of the last one."""
 
-    quick = False
-    """Whether frames follow each other in time, so that empty ones may be searched in passing."""
+    frames: Sequence[Frame]
+    boxes: Sequence[Sequence[Face]]
+    cut: Sequence[bool]
+    thumb: Image
 
-    def __init__(self, detector: Detector, landmarker: Landmarker, linker: Linker, clock: Clock) -> None:
-        self._detector, self._landmarker, self._clock = detector, landmarker, clock
-        self.linker = linker
+
+class Search:
+    """Where the search of a target stands: ``detect`` and ``link`` take its frames in turn, and may run in two threads.
+
+    done: frames linked; next: index of the first one after them; cuts: so far. rate: frames a second, None outside a video.
+    """
+
+    def __init__(
+        self, detector: Detector, landmarker: Landmarker, linker: Linker, bridge: int, rate: Fraction | None, clock: Clock
+    ) -> None:
+        """Start at the first frame; ``of`` is the way to make one. bridge: frames without a detection that are bridged."""
+        self._detector, self._landmarker, self._linker, self._bridge = detector, landmarker, linker, bridge
+        self.rate, self.clock = rate, clock
         self.cuts: list[int] = []
         self.done = self.next = 0
         self._before: Image | None = None
         self._empty = False
 
-    def add(self, batch: Sequence[Frame]) -> Batch:
-        """Search the next frames -> what was seen."""
+    @classmethod
+    def of(
+        cls, info: VideoInfo, detector: Detector, landmarker: Landmarker, describer: Describer, *, gap: float, clock: Clock
+    ) -> Search:
+        """Set up the search of a target: see ``analyse``."""
+        rate = info.average_rate if info.kind == "video" else None
+        bridge, memory, pace = (round(float(s * (rate or 0))) for s in (gap, MEMORY_SECONDS, LOOK_SECONDS))
+
+        def describe(image: Image, faces: Sequence[Face]) -> NDArray[np.float64]:
+            with clock("describe"):
+                return describer.describe(image, faces)
+
+        linker = Linker(gap=bridge, memory=memory, pace=pace, describe=describe)
+        return cls(detector, landmarker, linker, bridge, rate, clock)
+
+    def detect(self, batch: Sequence[Frame]) -> Found:
+        """Find the faces and cuts of the next frames."""
         thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
         cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([self._before, *thumbs], thumbs, strict=False)]
-        with self._clock("detect"):
-            found = _nobody(self._detector, batch) if self._empty and self.quick and not any(cut) else None
+        with self.clock("detect"):
+            found = _nobody(self._detector, batch) if self._empty and self.rate is not None and not any(cut) else None
             boxes = found or self._detector.detect([f.image for f in batch])
+        self._before, self._empty = thumbs[-1], not any(boxes)
+        return Found(batch, boxes, cut, thumbs[-1])
+
+    def link(self, found: Found) -> Batch:
+        """Mark the faces that were found, and link them to those before -> what was seen."""
         seen = []
-        for frame, faces, new in zip(batch, boxes, cut, strict=True):
-            with self._clock("landmark"):
+        for frame, faces, new in zip(found.frames, found.boxes, found.cut, strict=True):
+            with self.clock("landmark"):
                 marked = tuple(_mark(self._landmarker, frame, faces))
-            seen.append(Seen(frame.index, new, marked, self.linker.add(frame.index, marked, frame.image, cut=new)))
-        made = Batch(tuple(seen), not any(boxes), thumbs[-1])
-        self._count(made)
-        return made
+            seen.append(Seen(frame.index, new, marked, self._linker.add(frame.index, marked, frame.image, cut=new)))
+        return self._counted(Batch(tuple(seen), not any(found.boxes), found.thumb))
 
     def replay(self, batch: Batch) -> None:
         """Take what an earlier run saw."""
         for seen in batch.frames:
-            self.linker.replay(seen.frame, seen.faces, seen.sight, cut=seen.cut)
-        self._count(batch)
+            self._linker.replay(seen.frame, seen.faces, seen.sight, cut=seen.cut)
+        self._before, self._empty = batch.thumb, batch.empty
+        self._counted(batch)
 
-    def _count(self, batch: Batch) -> None:
+    def tracks(self) -> tuple[Track, ...]:
+        """Tell the people apart in all that was linked."""
+        return tuple(join_shots(name_people(self._linker.tracks()), self.cuts, gap=self._bridge))
+
+    def _counted(self, batch: Batch) -> Batch:
         self.cuts += [seen.frame for seen in batch.frames if seen.cut]
         self.done += len(batch.frames)
         self.next = batch.frames[-1].frame + 1
-        self._before, self._empty = batch.thumb, batch.empty
+        return batch
+
+
+def _searched(decoded: Generator[Frame, None, None], search: Search) -> Generator[Found, None, None]:
+    with closing(decoded):
+        for batch in _batched(decoded, BATCH):
+            yield search.detect(batch)
 
 
 def _nobody(detector: Detector, batch: Sequence[Frame]) -> list[list[Face]] | None:
