@@ -18,7 +18,7 @@ from bianlian.swap.sharpen import GRAIN, LIMIT, sharpen
 from bianlian.types import Crop, Image, Mask, Matrix, Points
 
 MARGIN = 4
-"""Pixels of frame kept around the face while it is joined."""
+"""Pixels kept around the face while it is fitted and joined."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points,
     if not mask.any():
         return frame
     inside = _mask(apply(crop.crop_from_frame, outline), weights.shape, weights, np.eye(2, 3), finish)
-    face = shade(finish.color(face, crop.image, inside), crop.image, inside, finish.shade)
+    face = _fitted(face, crop.image, inside, finish)
     target = np.ascontiguousarray(frame[y1:y2, x1:x2])
     placed = warp(face, roi_from_crop, shape)
     placed = sharpen(placed, target, mask, scale=scale_of(roi_from_crop), limit=finish.sharpen, grain=finish.grain)
@@ -65,6 +65,18 @@ def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points,
     out = frame.copy()
     out[y1:y2, x1:x2] = np.where((mask > 0)[..., None], joined, target)
     return out
+
+
+def _fitted(face: Image, under: Image, inside: Mask, finish: Finish) -> Image:
+    """Match colour and light to the picture under the face, in the part that the mask shows."""
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if not len(rows):
+        return face
+    part = tuple(slice(max(0, int(x[0]) - MARGIN), int(x[-1]) + 1 + MARGIN) for x in (rows, columns))
+    ours, theirs, mask = np.ascontiguousarray(face[part]), np.ascontiguousarray(under[part]), np.ascontiguousarray(inside[part])
+    fitted = face.copy()
+    fitted[part] = shade(finish.color(ours, theirs, mask), theirs, mask, finish.shade, side=len(face))
+    return fitted
 
 
 def warp(image: NDArray[np.uint8], to_from: Matrix, shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -64,7 +64,7 @@ def cut(target: Path, plan: Plan, size: int, finished: int, first: int, clock: C
         places = plan.places.get(frame.index, ())
         with clock("cut"):
             crops = tuple(align.cut(frame.image, p.crop_from_frame, size) for p in places)
-            under = tuple(_cut_under(frame.image, crop, finished) for crop in crops)
+            under = tuple(cut_under(frame.image, crop, finished) for crop in crops)
         yield Job(frame, places, crops, under)
 
 
@@ -76,7 +76,7 @@ def start_at(jobs: Generator[Job, None, None], first: int) -> Generator[Job, Non
                 yield job
 
 
-def _cut_under(image: Image, crop: Crop, size: int) -> Crop:
+def cut_under(image: Image, crop: Crop, size: int) -> Crop:
     """Cut what a crop shows again, with another number of pixels."""
     if size == crop.size:
         return crop
