@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -18,13 +18,14 @@ from bianlian.detect import Detector, Glancing
 from bianlian.errors import ConfigError
 from bianlian.faceset.ahead import ahead
 from bianlian.faceset.inputs import fingerprint as file_fingerprint
-from bianlian.geometry import nms
+from bianlian.geometry import iou, nms
 from bianlian.identity import Describer
 from bianlian.landmark import Landmarker
 from bianlian.swap.partial import Batch, Partial, Seen
 from bianlian.swap.report import Clock
 from bianlian.swap.tracks import Analysis, rounded, settled
 from bianlian.track import Linker, join_shots, name_people
+from bianlian.track.link import between
 from bianlian.types import Face, Frame, Image, Note, Progress, Track, silent
 from bianlian.video import VideoInfo, frames, list_pictures
 
@@ -32,6 +33,10 @@ CUT = 20.0
 """Mean difference of two neighbouring frames' thumbnails, grey levels, from which on they belong to different shots."""
 SAME = 0.5
 """Two faces of one frame that overlap more than this (IoU) are one face."""
+STRIDE = 4
+"""Frames from one that is searched to the next, while the faces of both are surely the same: a landmarker needs but a rough box."""
+SURE, STAYS = 0.8, 0.6
+"""They are, when the detector scores each this much and their boxes overlap this much (IoU)."""
 MEMORY_SECONDS = 5.0
 """A lost face is awaited so long where it was last seen."""
 
@@ -134,9 +139,22 @@ class Search:
         cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([self._before, *thumbs], thumbs, strict=False)]
         with self.clock("detect"):
             found = _nobody(self._detector, batch) if self._empty and self.rate is not None and not any(cut) else None
-            boxes = found or self._detector.detect([f.image for f in batch])
+            boxes = found or self._boxes(batch, sure=self.rate is not None and not any(cut))
         self._before, self._empty = thumbs[-1], not any(boxes)
         return Found(batch, boxes, cut, thumbs[-1])
+
+    def _boxes(self, batch: Sequence[Frame], *, sure: bool) -> list[list[Face]]:
+        """Find the faces of each frame. sure: those between two frames that surely show the same faces need not be searched."""
+        keys = sorted({*range(0, len(batch), STRIDE), len(batch) - 1}) if sure else list(range(len(batch)))
+        known = dict(zip(keys, self._detector.detect([batch[k].image for k in keys]), strict=True))
+        for a, b in pairwise(keys):
+            pairs = _pairs(known[a], known[b])
+            rest = range(a + 1, b)
+            if pairs is None and rest:
+                known.update(zip(rest, self._detector.detect([batch[k].image for k in rest]), strict=True))
+            elif pairs is not None:
+                known.update((k, [between(x, y, (k - a) / (b - a)) for x, y in pairs]) for k in rest)
+        return [known[k] for k in range(len(batch))]
 
     def link(self, found: Found) -> Batch:
         """Mark the faces that were found, and link them to those before -> what was seen."""
@@ -169,6 +187,20 @@ def _searched(decoded: Generator[Frame, None, None], search: Search) -> Generato
     with closing(decoded):
         for batch in _batched(decoded, BATCH):
             yield search.detect(batch)
+
+
+def _pairs(before: Sequence[Face], after: Sequence[Face]) -> list[tuple[Face, Face]] | None:
+    """Pair the faces of two frames that are a little apart; None unless all are surely the same, and there are some."""
+    if not before or len(before) != len(after):
+        return None
+    pairs, left = [], list(after)
+    for face in before:
+        nearest = max(left, key=lambda other: iou(face.box, other.box))
+        if min(face.score, nearest.score) < SURE or iou(face.box, nearest.box) < STAYS:
+            return None
+        left.remove(nearest)
+        pairs.append((face, nearest))
+    return pairs
 
 
 def _nobody(detector: Detector, batch: Sequence[Frame]) -> list[list[Face]] | None:

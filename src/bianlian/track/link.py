@@ -233,7 +233,7 @@ def filled(points: Sequence[TrackPoint], gap: int) -> Iterable[TrackPoint]:
         missing = after.frame - before.frame - 1
         if missing <= gap and _reachable(before.face, after.face, missing):
             for k in range(1, missing + 1):
-                yield TrackPoint(before.frame + k, _between(before.face, after.face, k / (missing + 1)), filled=True)
+                yield TrackPoint(before.frame + k, between(before.face, after.face, k / (missing + 1)), filled=True)
     yield points[-1]
 
 
@@ -241,7 +241,8 @@ def _reachable(a: Face, b: Face, missing: int) -> bool:
     return bool(np.hypot(*(_centre(a) - _centre(b))) <= REACH * (missing + 1) * np.sqrt(a.area))
 
 
-def _between(a: Face, b: Face, share: float) -> Face:
+def between(a: Face, b: Face, share: float) -> Face:
+    """Interpolate a face between two: share 0 is the first, 1 the second."""
     marks = None
     if a.landmarks is not None and b.landmarks is not None and a.landmarks.scheme == b.landmarks.scheme:
         marks = Landmarks((1 - share) * a.landmarks.points + share * b.landmarks.points, a.landmarks.scheme)
