@@ -1,6 +1,6 @@
 """What is gained by finishing a face at more than twice the network's resolution, on rendered truth.
 
-usage: python bench/quality/super.py FOLDER... [--every 10] [--frames 10]
+usage: python bench/quality/super.py FOLDER... [--every 10] [--frames 10] [--sides 1 2 3 4]
 
 FOLDER holds target.mp4 and truth_face.mp4 (the same performance with another person's inner face: the truth). What is pasted is the
 truth itself, cut at the network's 128 px, plain and blurred by 1.2 px (a network's picture is softer than its pixels allow), and
@@ -32,7 +32,6 @@ from bianlian.swap.stages import cut_under, enlarge
 from bianlian.video import frames, probe
 
 SIZE = 128
-SIDES = (1, 2, 3, 4)
 
 
 def main() -> None:
@@ -41,9 +40,12 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument(
+        "--sides", type=int, nargs="+", default=[1, 2, 3, 4], help="of the finished crop, in sides of the network's"
+    )
     asked = parser.parse_args()
     settings, rows, scales = SwapSettings(), defaultdict[tuple[float, int, float], list[tuple[float, ...]]](list), []
-    refiners = {side: CompiledRefiner(side * SIZE) for side in SIDES}
+    refiners = {side: CompiledRefiner(side * SIZE) for side in asked.sides}
     for folder in asked.folders:
         target = folder / "target.mp4"
         parts = [plugins.load(kind, getattr(settings, kind))() for kind in ("detector", "landmarker", "describer")]
@@ -59,7 +61,7 @@ def main() -> None:
                 truth = laplacian_spread(right.image, mask)
                 for blur in (0.0, 1.2):
                     drawn = small.image if blur == 0 else np.asarray(cv2.GaussianBlur(small.image, (0, 0), blur), np.uint8)
-                    for side in SIDES:
+                    for side in asked.sides:
                         at = cut_under(old.image, under, side * SIZE)
                         large = enlarge(drawn[None], side * SIZE, cv2.INTER_CUBIC)
                         for share in (0.0, 0.6, 1.0):

@@ -96,6 +96,8 @@ def test_a_face_half_outside_is_swapped() -> None:
         {"batch": 0},
         {"smooth": -0.1},
         {"steady": -1.0},
+        {"fade": 6.0},
+        {"segment": 0},
         {"gap": 9.0},
         {"smallest": 0.0},
     ],

@@ -32,6 +32,7 @@ class Swap:
 
     Writes the output with the target's times, sound and subtitles, and beside it OUT.json (what was done) and OUT.tracks.jsonl
     (who is where; the next swap of the same target uses it again; it may be edited: a face whose lines are deleted is left alone).
+    A swap that was interrupted goes on where it stopped when the same command is given again.
     Use it with the consent of the people in the footage and of the person whose face is put in.
     """
 
