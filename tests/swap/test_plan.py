@@ -98,6 +98,7 @@ def test_a_face_half_outside_is_swapped() -> None:
         {"steady": -1.0},
         {"fade": 6.0},
         {"segment": 0},
+        {"super": True, "refine": 0},
         {"gap": 9.0},
         {"smallest": 0.0},
     ],

@@ -31,6 +31,11 @@ def test_faces_are_finished_at_about_their_size_in_the_frame(scale: float, side:
     assert refined_size(plan_of(scale), 128) == side
 
 
+@pytest.mark.parametrize(("scale", "side"), [(0.5, 128), (1.7, 256), (2.2, 256), (2.3, 384), (2.9, 384), (3.1, 512), (9.0, 512)])
+def test_large_faces_are_finished_finer_where_it_is_asked_for(scale: float, side: int) -> None:
+    assert refined_size(plan_of(scale), 128, finer=True) == side
+
+
 def test_a_model_of_any_size_can_be_refined() -> None:
     assert refined_size(plan_of(1.0), 100) == 100
     assert refined_size(plan_of(1.5), 100) == 144

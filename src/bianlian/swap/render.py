@@ -126,7 +126,7 @@ def _stages(
 ) -> Generator[Done, None, None]:
     """Join the stages from decoding to pasting, each a few frames ahead of the next in its own thread."""
     seen, coverage = swappers[0].size, swappers[0].coverage
-    size = seen if settings.refine <= 0 else refined_size(plan, seen)
+    size = seen if settings.refine <= 0 else refined_size(plan, seen, finer=settings.super)
     first, led = work.frames, work.records[-1]["led"] if work.records else {}
     jobs = ahead(cut(target, plan, seen, size, max(0, first - 1), clock), DEPTH)
     front = Front(coverage) if settings.mask == "learned" else None

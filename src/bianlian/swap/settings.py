@@ -27,8 +27,9 @@ class SwapSettings:
     forehead too; ``learned``, the inner face less what is in front of it (``swap.front``). erode, feather: of the mask, % of face
     size (``mask.hull``). refine: share of the refiner's correction (``swap.refine``). shade: share of the target's light and shade
     that is taken over (``swap.shade``). sharpen: highest gain of the finest detail. grain: grey levels of target texture laid over
-    the face. These four: 0 for off. faces: ``main``, ``all``, or track numbers such as ``0,3``. who: whose face is replaced: a name
-    in the tracks (``person1``), or the path of a picture or a folder of pictures; takes the place of ``faces``. sure: distance of
+    the face. These four: 0 for off. super: refine faces much larger than the network's at up to four times its resolution. faces:
+    ``main``, ``all``, or track numbers such as ``0,3``. who: whose face is replaced: a name in the tracks (``person1``), or the
+    path of a picture or a folder of pictures; takes the place of ``faces``. sure: distance of
     descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
     smoothing over time, seconds. fade: seconds over which a face that comes or goes fades (``swap.fade``). steady: seconds over
     which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are bridged. smallest:
@@ -47,6 +48,7 @@ class SwapSettings:
     erode: float = 2.0
     feather: float = 12.0
     refine: float = REFINED
+    super: bool = False
     shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN
@@ -78,6 +80,8 @@ class SwapSettings:
             raise ConfigError(f"faces must be main, all, or track numbers such as 0,3, got {self.faces!r}")
         if self.who is not None and self.faces != "main":
             raise ConfigError(f"who and faces both say whose face is replaced: {self.who!r} and {self.faces!r}; give one of them")
+        if self.super and self.refine <= 0:
+            raise ConfigError("super is what the refiner does at a higher resolution: it needs refine above 0")
         if self.sure is not None and not 0 < self.sure <= 2:
             raise ConfigError(f"sure must lie in (0, 2], got {self.sure}")
         for name, value, low, high in (
