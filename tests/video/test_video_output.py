@@ -41,7 +41,7 @@ def test_the_input_is_never_overwritten(tmp_path: Path, link: str | None) -> Non
     [
         ("out.wmv", Encoding(), ".mp4 .mov .mkv .webm .avi"),
         ("out", Encoding(), "no suffix"),
-        ("out.webm", Encoding(), "does not hold h264"),
+        ("out.webm", Encoding("h264"), "does not hold h264"),
         ("in.mp4/out.mp4", Encoding(), "a file, not a folder"),
         ("folder.mp4", Encoding(), "a folder has that name"),
         ("x" * 300 + "/a.mp4", Encoding(), "too long"),

@@ -14,8 +14,8 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from bianlian.errors import ConfigError, VideoError
-from bianlian.types import Frame
-from bianlian.video.color import orientation_of, to_rgb
+from bianlian.types import Deep, Frame, Image
+from bianlian.video.color import Orientation, orientation_of, to_rgb, to_rgb16
 from bianlian.video.container import cut_short, open_video, picture_stream
 from bianlian.video.pictures import is_picture, list_pictures, read_picture
 
@@ -86,12 +86,20 @@ def _video(path: Path, every: int, start: Fraction | None, stop: Fraction | None
                 return
             if index % every or (start is not None and pts * time_base < start):
                 continue
-            yield Frame(turn.upright(to_rgb(scaler, picture, width, height)), index, pts, time_base)
+            image = turn.upright(to_rgb(scaler, picture, width, height))
+            yield Frame(image, index, pts, time_base, _deep(image, picture, turn, width, height))
     if index < 0:
         raise VideoError(f"wanted a video, not one frame of {path} can be decoded: copy or record it again")
     missing = cut_short(path)
     if missing is not None:
         tell(missing)
+
+
+def _deep(image: Image, picture: VideoFrame, turn: Orientation, width: int, height: int) -> Deep | None:
+    """Keep a picture of more than 8 bits a colour as it was decoded."""
+    if picture.format.components[0].bits <= 8:
+        return None
+    return Deep(image, lambda: turn.upright(to_rgb16(picture, width, height)))
 
 
 class _Clock:
