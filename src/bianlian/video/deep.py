@@ -26,10 +26,12 @@ def lay(deep: DeepPixels, shown: Image, image: Image) -> DeepPixels:
     changed = (image != shown).any(axis=2)
     out = deep.copy()
     new, old = image[changed].astype(np.float32), shown[changed].astype(np.float32)
-    rest = _levels(deep[changed]) - old
+    rest = np.asarray(_levels(deep[changed]) - old, np.float32)
     rest *= np.where(np.abs(rest) <= NEAR, 1, np.clip(1 - np.abs(new - old) / FADE, 0, 1))
     levels = np.asarray(new + rest, np.float32)
-    out[changed] = np.rint(np.clip(levels * 257, 0, 65535)) if deep.dtype == np.uint16 else to_light(levels / np.float32(255))
+    out[changed] = (
+        np.rint(np.clip(levels * 257, 0, 65535)) if deep.dtype == np.uint16 else to_light(np.asarray(levels / 255, np.float32))
+    )
     return out
 
 

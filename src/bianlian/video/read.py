@@ -17,7 +17,7 @@ from bianlian.errors import ConfigError, VideoError
 from bianlian.types import Deep, Frame, Image
 from bianlian.video.color import Orientation, orientation_of, to_rgb, to_rgb16
 from bianlian.video.container import cut_short, open_video, picture_stream
-from bianlian.video.pictures import is_picture, list_pictures, read_picture
+from bianlian.video.pictures import is_picture, list_pictures, read_frame
 
 Tell = Callable[[str], None]
 _GIVE_UP = 100
@@ -44,7 +44,7 @@ def frames(
     if path.is_dir():
         return _folder(path, every, tell)
     if is_picture(path):
-        return iter([Frame(read_picture(path), 0)])
+        return iter([read_frame(path, 0)])
     return _video(path, every, start, stop, tell)
 
 
@@ -59,12 +59,12 @@ def _folder(path: Path, every: int, tell: Tell) -> Iterator[Frame]:
         if index % every:
             continue
         try:
-            image = read_picture(picture)
+            frame = read_frame(picture, index)
         except VideoError as error:
             broken += 1
             tell(f"{error}; skipped")
             continue
-        yield Frame(image, index)
+        yield frame
     if broken and broken == len(range(0, len(pictures), every)):
         raise VideoError(f"wanted a folder of pictures, none of the {broken} read from {path} is sound: replace them")
 

@@ -53,7 +53,7 @@ class ImageWriter:
             )
             raise OutputError(f"cannot write {self._path}: {why}")
         with writing(self._path):
-            write_picture(self._part, frame.image, self._like.path if self._like.kind == "image" else None, self._tell)
+            write_picture(self._part, frame, self._like.path if self._like.kind == "image" else None, self._tell)
         self._written = True
 
 
@@ -92,7 +92,7 @@ class FolderWriter:
         source = self._sources[frame.index] if frame.index < len(self._sources) else None
         name = f"{frame.index:06d}.png" if source is None else source.name
         with writing(self._path):
-            write_picture(self._part / name, frame.image, source, self._tell)
+            write_picture(self._part / name, frame, source, self._tell)
 
 
 def _ignore(line: str) -> None:
