@@ -29,9 +29,10 @@ def lay(deep: DeepPixels, shown: Image, image: Image) -> DeepPixels:
     rest = np.asarray(_levels(deep[changed]) - old, np.float32)
     rest *= np.where(np.abs(rest) <= NEAR, 1, np.clip(1 - np.abs(new - old) / FADE, 0, 1))
     levels = np.asarray(new + rest, np.float32)
-    out[changed] = (
-        np.rint(np.clip(levels * 257, 0, 65535)) if deep.dtype == np.uint16 else to_light(np.asarray(levels / 255, np.float32))
-    )
+    if deep.dtype == np.uint16:
+        out[changed] = np.rint(np.clip(levels * 257, 0, 65535))
+    else:
+        out[changed] = to_light(np.asarray(levels / 255, np.float32))
     return out
 
 
@@ -55,7 +56,8 @@ def as_light(picture: DeepPixels | Image) -> NDArray[np.float32]:
     """Turn any picture into linear light, float32, 1 is white."""
     if picture.dtype == np.float32:
         return np.asarray(picture, np.float32)
-    return to_light(picture.astype(np.float32) / (255 if picture.dtype == np.uint8 else 65535))
+    white = 255 if picture.dtype == np.uint8 else 65535
+    return to_light(np.asarray(picture / white, np.float32))
 
 
 def view(picture: DeepPixels) -> Image:
