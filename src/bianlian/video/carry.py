@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import av
 from av.container import OutputContainer
@@ -14,6 +15,9 @@ from bianlian.video.container import open_video, picture_stream
 from bianlian.video.probe import VideoInfo
 from bianlian.video.transcode import Route, route_for
 
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
 _STALE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "rotate"}
 _STALE_STARTS = ("_statistics", "number_of_", "bps")
 
@@ -21,8 +25,8 @@ _STALE_STARTS = ("_statistics", "number_of_", "bps")
 class Carry:
     """The other streams of an input on their way into an output; at most a packet of each is held.
 
-    like: a video. suffix: of the output's container. start, stop: seconds, packets outside are left out. shift: seconds added to
-    all times. tell: gets one line for each stream that could not be copied as it is.
+    like: a video. suffix: of the output's container. start, stop: seconds, packets outside are left out, subtitles cut. tell: gets
+    one line for each stream that could not be copied as it is.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class Carry:
     ) -> None:
         self._output, self._tell, self._start, self._stop = output, tell, start, stop
         self._starts_at_0 = suffix == ".avi"
-        self._name, self.shift = like.path.name, Fraction(0)
+        self._name, self._shift = like.path.name, Fraction(0)
         self._input = open_video(like.path)
         self._picture = picture_stream(self._input, like.path)
         self._routes: dict[int, Route] = {}
@@ -49,8 +53,8 @@ class Carry:
             is_chapters = bool(chapters) and stream.type == "data" and stream.name == "bin_data"
             if stream.index != self._picture.index and not is_chapters:
                 self._add(stream, suffix)
-        output.metadata.update(_kept(self._input.metadata))
-        output.set_chapters(chapters)
+        output.metadata.update(self._kept(self._input.metadata))
+        output.set_chapters([c for c in map(self._cut_chapter, chapters) if c is not None])
         self._packets = self._demux()
         self._held = next(self._packets, None)
 
@@ -62,18 +66,24 @@ class Carry:
         if route is not None:
             out = route.out
             if stream.type != "attachment":
-                out.metadata.update(_kept(stream.metadata))
+                out.metadata.update(self._kept(stream.metadata))
                 out.disposition = stream.disposition
                 self._routes[stream.index] = route
 
     @property
     def picture_metadata(self) -> dict[str, str]:
         """Metadata of the input's picture stream that is still true of the output's."""
-        return _kept(self._picture.metadata)
+        return self._kept(self._picture.metadata)
 
     def length_at(self, pts: int) -> int | None:
         """Duration that the input gives its frame at ``pts``, in ticks; None when it does not say or is past."""
         return self._lengths.get(pts) or None
+
+    def move(self, shift: Fraction) -> None:
+        """Add ``shift`` seconds to all times. Where a start was given, -shift is the first frame's time and so the exact start."""
+        self._shift = shift
+        if self._start is not None:
+            self._start = -shift
 
     def until(self, seconds: Fraction, pts: int) -> None:
         """Write what comes before ``seconds`` of the input's time; forget the durations of frames before ``pts``."""
@@ -113,14 +123,41 @@ class Carry:
         time, length = _time(packet), (packet.duration or 0) * packet.time_base
         early = self._start is not None and time + length <= self._start
         late = self._stop is not None and time >= self._stop
-        if early or late or (self._starts_at_0 and time + self.shift < 0):
+        if early or late or (self._starts_at_0 and time + self._shift < 0):
             return
-        if self.shift:
-            ticks = round(self.shift / packet.time_base)
+        if packet.stream.type == "subtitle":
+            self._cut_words(packet, time, length)
+        if self._shift:
+            ticks = round(self._shift / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
         for made in self._routes[packet.stream_index].send(packet):
             self._mux(made)
+
+    def _cut_words(self, packet: Packet[Stream], time: Fraction, length: Fraction) -> None:
+        """Let a subtitle begin no sooner and end no later than the part of the input that is kept."""
+        begin = time if self._start is None else max(time, self._start)
+        end = time + length if self._stop is None else min(time + length, self._stop)
+        if length and (begin, end) != (time, time + length):
+            packet.pts = packet.dts = round(begin / packet.time_base)
+            packet.duration = round((end - begin) / packet.time_base)
+
+    def _cut_chapter(self, chapter: Chapter) -> Chapter | None:
+        """Keep what of a chapter lies in the part of the input that is kept, counted from its start."""
+        base = chapter["time_base"]
+        if base is None or (self._start is None and self._stop is None):
+            return chapter
+        start, stop = self._start or Fraction(0), self._stop
+        begin = max(chapter["start"], round(start / base))
+        end = chapter["end"] if stop is None else min(chapter["end"], round(stop / base))
+        if begin >= end:
+            return None
+        ticks = round(start / base)
+        return {**chapter, "start": begin - ticks, "end": end - ticks}
+
+    def _kept(self, metadata: dict[str, str]) -> dict[str, str]:
+        stale = _STALE_TAGS if self._start is None else {*_STALE_TAGS, "timecode"}
+        return {k: v for k, v in metadata.items() if k.lower() not in stale and not k.lower().startswith(_STALE_STARTS)}
 
     def _mux(self, packet: Packet[Stream]) -> None:
         if packet.dts is None:
@@ -136,7 +173,3 @@ class Carry:
 def _time(packet: Packet[Stream]) -> Fraction:
     ticks = packet.dts if packet.dts is not None else packet.pts
     return (ticks or 0) * packet.time_base
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    return {k: v for k, v in metadata.items() if k.lower() not in _STALE_TAGS and not k.lower().startswith(_STALE_STARTS)}

@@ -36,9 +36,9 @@ class VideoWriter:
     """Context manager that encodes frames into a video with the times, colour tags, sound and subtitles of ``like``.
 
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
-    input's. start, stop: as given to ``frames``; sound outside is left out. rate: frames a second for inputs without time.
-    note: gets one line for everything that could not be kept exactly. The file appears under its name on a clean exit only.
-    Raises OutputError.
+    input's. start, stop: as given to ``frames``; sound and subtitles outside are left out, and with a start all begins at 0. rate:
+    frames a second for inputs without time. note: gets one line for everything that could not be kept exactly. The file appears
+    under its name on a clean exit only. Raises OutputError.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class VideoWriter:
         self._tell = note or _ignore
         self._size = size or (like.width, like.height)
         self._span = (start, stop)
-        self._times = Times(like, self._suffix, rate, self._tell)
+        self._times = Times(like, self._suffix, rate, self._tell, from_zero=start is not None)
         self._scaler = VideoReformatter()
         self._pending: VideoFrame | None = None
         self._resized = False
@@ -103,7 +103,7 @@ class VideoWriter:
             if self._pending is not None:
                 self._encode(self._pending)
             if self._carry is not None:
-                self._carry.shift = self._times.shift
+                self._carry.move(self._times.shift)
                 self._carry.until(picture.pts * self._times.base - self._times.shift, frame.pts or 0)
         self._pending = picture
         self._last = frame
