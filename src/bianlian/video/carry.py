@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import av
 from av.container import OutputContainer
@@ -13,10 +12,9 @@ from av.stream import Stream
 
 from bianlian.video.container import open_video, picture_stream
 from bianlian.video.probe import VideoInfo
+from bianlian.video.span import Span
 from bianlian.video.transcode import Route, route_for
-
-if TYPE_CHECKING:
-    from av.container.core import Chapter
+from bianlian.video.trim import trim_chapter, trim_packet
 
 _STALE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "rotate"}
 _STALE_STARTS = ("_statistics", "number_of_", "bps")
@@ -39,7 +37,7 @@ class Carry:
         start: Fraction | None = None,
         stop: Fraction | None = None,
     ) -> None:
-        self._output, self._tell, self._start, self._stop = output, tell, start, stop
+        self._output, self._tell, self._span = output, tell, Span(start, stop)
         self._starts_at_0 = suffix == ".avi"
         self._name, self._shift = like.path.name, Fraction(0)
         self._input = open_video(like.path)
@@ -54,7 +52,7 @@ class Carry:
             if stream.index != self._picture.index and not is_chapters:
                 self._add(stream, suffix)
         output.metadata.update(self._kept(self._input.metadata))
-        output.set_chapters([c for c in map(self._cut_chapter, chapters) if c is not None])
+        output.set_chapters([c for c in (trim_chapter(chapter, self._span) for chapter in chapters) if c is not None])
         self._packets = self._demux()
         self._held = next(self._packets, None)
 
@@ -82,8 +80,8 @@ class Carry:
     def move(self, shift: Fraction) -> None:
         """Add ``shift`` seconds to all times. Where a start was given, -shift is the first frame's time and so the exact start."""
         self._shift = shift
-        if self._start is not None:
-            self._start = -shift
+        if self._span.start is not None:
+            self._span = Span(-shift, self._span.stop)
 
     def until(self, seconds: Fraction, pts: int) -> None:
         """Write what comes before ``seconds`` of the input's time; forget the durations of frames before ``pts``."""
@@ -121,12 +119,11 @@ class Carry:
                 self._lengths[packet.pts] = packet.duration or 0
             return
         time, length = _time(packet), (packet.duration or 0) * packet.time_base
-        early = self._start is not None and time + length <= self._start
-        late = self._stop is not None and time >= self._stop
+        start, stop = self._span.start, self._span.stop
+        early, late = start is not None and time + length <= start, stop is not None and time >= stop
         if early or late or (self._starts_at_0 and time + self._shift < 0):
             return
-        if packet.stream.type == "subtitle":
-            self._cut_words(packet, time, length)
+        packet = trim_packet(packet, time, length, self._span)
         if self._shift:
             ticks = round(self._shift / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
@@ -134,29 +131,8 @@ class Carry:
         for made in self._routes[packet.stream_index].send(packet):
             self._mux(made)
 
-    def _cut_words(self, packet: Packet[Stream], time: Fraction, length: Fraction) -> None:
-        """Let a subtitle begin no sooner and end no later than the part of the input that is kept."""
-        begin = time if self._start is None else max(time, self._start)
-        end = time + length if self._stop is None else min(time + length, self._stop)
-        if length and (begin, end) != (time, time + length):
-            packet.pts = packet.dts = round(begin / packet.time_base)
-            packet.duration = round((end - begin) / packet.time_base)
-
-    def _cut_chapter(self, chapter: Chapter) -> Chapter | None:
-        """Keep what of a chapter lies in the part of the input that is kept, counted from its start."""
-        base = chapter["time_base"]
-        if base is None or (self._start is None and self._stop is None):
-            return chapter
-        start, stop = self._start or Fraction(0), self._stop
-        begin = max(chapter["start"], round(start / base))
-        end = chapter["end"] if stop is None else min(chapter["end"], round(stop / base))
-        if begin >= end:
-            return None
-        ticks = round(start / base)
-        return {**chapter, "start": begin - ticks, "end": end - ticks}
-
     def _kept(self, metadata: dict[str, str]) -> dict[str, str]:
-        stale = _STALE_TAGS if self._start is None else {*_STALE_TAGS, "timecode"}
+        stale = _STALE_TAGS if self._span.start is None else {*_STALE_TAGS, "timecode"}
         return {k: v for k, v in metadata.items() if k.lower() not in stale and not k.lower().startswith(_STALE_STARTS)}
 
     def _mux(self, packet: Packet[Stream]) -> None:
