@@ -6,7 +6,7 @@ import bianlian.video
 def test_public_names() -> None:
     assert sorted(bianlian.video.__all__) == sorted(
         [
-            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES"),
+            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES", "WHOLE"),
             *(
                 "ColorTags",
                 "Encoding",

@@ -111,8 +111,16 @@ class Swap:
     tracks: Path | None = None
     """Tracks file to use, or to write when it is not there; OUT.tracks.jsonl when left out."""
 
-    codec: Literal["h264", "hevc", "vp9", "av1", "ffv1"] = "h264"
-    """Codec of a video; ffv1 is lossless."""
+    start: str | None = None
+    """Where the part that is swapped and written begins, counted from the first frame: 62.5 (seconds), 1:02.5, or 120f (a frame).
+    The output begins at 0, with its sound and subtitles."""
+
+    end: str | None = None
+    """Where it ends, as --start; this frame is the first one left out."""
+
+    codec: Literal["auto", "h264", "hevc", "prores", "vp9", "av1", "ffv1"] = "auto"
+    """Codec of a video: auto (h264; hevc with 10 bits for a target of more than 8, prores for ProRes in .mov, vp9 in .webm), or one
+    of the others; prores takes a .mov, ffv1 is lossless."""
 
     crf: int = 18
     """Quality of the video: lower is better and larger."""
@@ -150,6 +158,8 @@ class Swap:
             smooth=self.smooth,
             steady=self.steady,
             batch=self.batch,
+            start=self.start,
+            end=self.end,
             encoding=Encoding(codec=self.codec, crf=self.crf, preset=self.preset),
         )
 

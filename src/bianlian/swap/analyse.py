@@ -23,7 +23,7 @@ from bianlian.swap.report import Clock
 from bianlian.swap.tracks import Analysis
 from bianlian.track import Linker, join_shots, name_people
 from bianlian.types import Face, Frame, Image, Note, Progress, silent
-from bianlian.video import VideoInfo, frames, list_pictures
+from bianlian.video import WHOLE, Span, VideoInfo, frames, list_pictures
 
 CUT = 20.0
 """Mean difference of two neighbouring frames' thumbnails, grey levels, from which on they belong to different shots."""
@@ -50,6 +50,7 @@ def analyse(
     *,
     names: tuple[str, str, str],
     gap: float = 0.3,
+    span: Span = WHOLE,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -57,8 +58,8 @@ def analyse(
     """Find every face of a target, follow it, and tell the people apart.
 
     target: video, picture or folder; info: its probe. names: of detector, landmarker and describer, for the record. gap: seconds
-    without a detection that are bridged. Raises VideoError for a target that yields no frame, ConfigError for a landmarker whose
-    points do not say where the face ends.
+    without a detection that are bridged. span: the part to look at. Raises VideoError for a target that yields no frame,
+    ConfigError for a landmarker whose points do not say where the face ends.
     """
     clock = clock or Clock()
     rate = info.average_rate if info.kind == "video" else None
@@ -73,7 +74,7 @@ def analyse(
     before: Image | None = None
     done = last = 0
     empty = False
-    with closing(ahead(_decode(target, clock, note), 16)) as decoded:
+    with closing(ahead(_decode(target, span, clock, note), 16)) as decoded:
         for batch in _batched(decoded, BATCH):
             thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
             cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([before, *thumbs], thumbs, strict=False)]
@@ -94,7 +95,7 @@ def analyse(
             progress("analyse", done, info.frames)
     progress("analyse", done, done)
     tracks = tuple(join_shots(name_people(linker.tracks()), cuts, gap=bridge))
-    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tracks)
+    return Analysis(target.name, fingerprint(target), info.width, info.height, last + 1, rate, *names, tuple(cuts), tracks, span)
 
 
 def _nobody(detector: Detector, batch: Sequence[Frame]) -> list[list[Face]] | None:
@@ -118,8 +119,8 @@ def fingerprint(target: Path) -> str:
     return digest.hexdigest()
 
 
-def _decode(target: Path, clock: Clock, note: Note) -> Generator[Frame, None, None]:
-    source = frames(target, damaged=note)
+def _decode(target: Path, span: Span, clock: Clock, note: Note) -> Generator[Frame, None, None]:
+    source = frames(target, start=span.start, stop=span.stop, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)

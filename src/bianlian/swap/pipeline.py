@@ -19,7 +19,7 @@ from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
 from bianlian.types import Note, Progress, silent
-from bianlian.video import VideoInfo, open_writer, probe
+from bianlian.video import Span, VideoInfo, find_span, open_writer, probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +66,12 @@ def swap(
         note(line)
 
     info = probe(target)
+    span = find_span(info, settings.start, settings.end)
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
-    analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
+    analysis = _analysis(target, info, span, tracks, tracks_path(out), settings, clock, progress, tell_user)
     if len(analysis.tracks) > 1:
         tell_user(describe(analysis))
     chosen = None
@@ -84,9 +85,8 @@ def swap(
     plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
-    done = render(
-        target, info, analysis, plan, [role.swapper for role in cast], out, settings, clock=clock, progress=progress, note=tell_user
-    )
+    swappers = [role.swapper for role in cast]
+    done = render(target, info, analysis, plan, swappers, out, settings, span=span, clock=clock, progress=progress, note=tell_user)
     report = SwapReport(
         target=str(target),
         output=str(out),
@@ -128,6 +128,7 @@ def tracks_path(out: Path) -> Path:
 def _analysis(
     target: Path,
     info: VideoInfo,
+    span: Span,
     given: Path | None,
     default: Path,
     settings: SwapSettings,
@@ -138,7 +139,7 @@ def _analysis(
     """Read the tracks that fit, or make and write them."""
     path = given or default
     if path.exists():
-        old = _usable(path, target, info, given is not None, settings, note)
+        old = _usable(path, target, info, span, given is not None, settings, note)
         if old is not None:
             return old
     analysis = analyse(
@@ -149,6 +150,7 @@ def _analysis(
         plugins.load("describer", settings.describer)(),
         names=(settings.detector, settings.landmarker, settings.describer),
         gap=settings.gap,
+        span=span,
         clock=clock,
         progress=progress,
         note=note,
@@ -158,14 +160,19 @@ def _analysis(
     return analysis
 
 
-def _usable(path: Path, target: Path, info: VideoInfo, given: bool, settings: SwapSettings, note: Note) -> Analysis | None:
+def _usable(
+    path: Path, target: Path, info: VideoInfo, span: Span, given: bool, settings: SwapSettings, note: Note
+) -> Analysis | None:
     """Read a tracks file; None when it is the default one and was made for something else."""
     old = read_tracks(path)
     same = old.fingerprint == fingerprint(target) and (old.width, old.height) == (info.width, info.height)
     if given and not same:
         raise TracksError(f"{path} was made for {old.target}, not for {target.name} as it is now; name another tracks file")
+    covers = old.span.whole or old.span == span
+    if given and not covers:
+        raise TracksError(f"{path} was made for another part of {target.name}: name another tracks file, or the same start and end")
     finders = (settings.detector, settings.landmarker, settings.describer)
-    if given or (same and (old.detector, old.landmarker, old.describer) == finders):
+    if given or (same and covers and (old.detector, old.landmarker, old.describer) == finders):
         note(f"faces taken from {path}")
         return old
     return None

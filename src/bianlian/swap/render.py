@@ -27,7 +27,7 @@ from bianlian.swap.settings import SwapSettings
 from bianlian.swap.steady import SteadyColor
 from bianlian.swap.tracks import Analysis
 from bianlian.types import Crop, Frame, Image, Mask, Note, Progress, silent
-from bianlian.video import VideoInfo, frames, open_writer
+from bianlian.video import WHOLE, Span, VideoInfo, frames, open_writer
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
@@ -68,11 +68,13 @@ def render(
     out: Path,
     settings: SwapSettings,
     *,
+    span: Span = WHOLE,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
-    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
+    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size. span: the
+    part to write.
 
     The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises VideoError, OutputError, and what
     the network raises.
@@ -82,13 +84,13 @@ def render(
     reasons: list[tuple[int, str]] = []
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen)
-    cut = ahead(_cut(target, plan, seen, size, clock), DEPTH)
+    cut = ahead(_cut(target, span, plan, seen, size, clock), DEPTH)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
         cut = ahead(_look(cut, front, clock), DEPTH)
     drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
     joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
-    with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
+    with open_writer(out, info, settings.encoding, note, start=span.start, stop=span.stop) as writer, closing(joined) as done:
         for frame, places in done:
             with clock("encode"):
                 writer.write(frame)
@@ -103,8 +105,8 @@ def render(
     return Rendered(count, swapped, filled, tuple(reasons))
 
 
-def _cut(target: Path, plan: Plan, size: int, finished: int, clock: Clock) -> Generator[_Job, None, None]:
-    source = frames(target)
+def _cut(target: Path, span: Span, plan: Plan, size: int, finished: int, clock: Clock) -> Generator[_Job, None, None]:
+    source = frames(target, start=span.start, stop=span.stop)
     while True:
         with clock("decode"):
             frame = next(source, None)

@@ -11,6 +11,7 @@ from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.video import Encoding
+from bianlian.video.span import read_moment
 
 FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
 """Whose faces are swapped: those of the most prominent person, every one, or those of the tracks with these numbers."""
@@ -32,7 +33,8 @@ class SwapSettings:
     descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
     smoothing over time, seconds. steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds
     without a detection that are bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of
-    the network. encoding: of a video.
+    the network. start, end: the part of the target that is swapped and written, the end left out: times since its first frame
+    (``62.5``, ``1:02.5``) or frames (``120f``), see ``video.find_span``. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -56,6 +58,8 @@ class SwapSettings:
     gap: float = 0.3
     smallest: float = 16.0
     batch: int = 8
+    start: str | None = None
+    end: str | None = None
     encoding: Encoding = field(default_factory=Encoding)
 
     def __post_init__(self) -> None:
@@ -74,6 +78,9 @@ class SwapSettings:
             raise ConfigError(f"faces must be main, all, or track numbers such as 0,3, got {self.faces!r}")
         if self.who is not None and self.faces != "main":
             raise ConfigError(f"who and faces both say whose face is replaced: {self.who!r} and {self.faces!r}; give one of them")
+        for moment in (self.start, self.end):
+            if moment is not None:
+                read_moment(moment)
         if self.sure is not None and not 0 < self.sure <= 2:
             raise ConfigError(f"sure must lie in (0, 2], got {self.sure}")
         for name, value, low, high in (

@@ -17,6 +17,8 @@ from bianlian.video.transcode import Route, route_for
 from bianlian.video.trim import trim_chapter, trim_packet
 
 _STALE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "rotate"}
+_LATE = 10
+"""Seconds by which the packets of one stream may lie behind those of another in a file."""
 _STALE_STARTS = ("_statistics", "number_of_", "bps")
 
 
@@ -92,7 +94,8 @@ class Carry:
 
     def finish(self) -> None:
         """Write all that is left."""
-        while self._held is not None:
+        stop = self._span.stop
+        while self._held is not None and (stop is None or _time(self._held) < stop + _LATE):
             self._forward(self._held)
             self._held = next(self._packets, None)
         for route in self._routes.values():

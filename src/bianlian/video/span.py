@@ -46,6 +46,10 @@ class Span:
         return (self.start is None or time >= self.start) and (self.stop is None or time < self.stop)
 
 
+WHOLE = Span()
+"""All of an input."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A key frame at which decoding can begin. pts: ticks. frames: shown before it."""
