@@ -111,6 +111,13 @@ class Swap:
     tracks: Path | None = None
     """Tracks file to use, or to write when it is not there; OUT.tracks.jsonl when left out."""
 
+    layers: Path | None = None
+    """New folder for what a compositor needs to finish by hand: for each frame the face as it lies over the target, its mask, the
+    network's own face, and where it belongs (layers.jsonl)."""
+
+    matte: Path | None = None
+    """Write how much of each pixel was replaced, as a grey video or, without an ending, a folder of PNGs."""
+
     start: str | None = None
     """Where the part that is swapped and written begins, counted from the first frame: 62.5 (seconds), 1:02.5, or 120f (a frame).
     The output begins at 0, with its sound and subtitles."""
@@ -173,6 +180,8 @@ class Swap:
             settings,
             model=str(self.model),
             tracks=self.tracks,
+            layers=self.layers,
+            matte=self.matte,
             progress=progress,
             note=note,
         )

@@ -12,6 +12,7 @@ from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
 from bianlian.swap.analyse import analyse, fingerprint
+from bianlian.swap.layers import LayersWriter, MatteWriter, SideWriter
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
 from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
@@ -43,6 +44,8 @@ def swap(
     model: str = "",
     consent: str = NO_CONSENT,
     tracks: Path | None = None,
+    layers: Path | None = None,
+    matte: Path | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
@@ -51,8 +54,8 @@ def swap(
     target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
     a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
     the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
-    target, detector and landmarker stay the same. Frames without a face to swap go through untouched and are counted with the
-    reason.
+    target, detector and landmarker stay the same. layers, matte: what else to write, see ``swap.layers``. Frames without a face to
+    swap go through untouched and are counted with the reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
     PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
     """
@@ -70,6 +73,7 @@ def swap(
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
+    sides = _sides(target, info, span, settings, layers, matte)
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
     analysis = _analysis(target, info, span, tracks, tracks_path(out), settings, clock, progress, tell_user)
     if len(analysis.tracks) > 1:
@@ -85,8 +89,20 @@ def swap(
     plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
-    swappers = [role.swapper for role in cast]
-    done = render(target, info, analysis, plan, swappers, out, settings, span=span, clock=clock, progress=progress, note=tell_user)
+    done = render(
+        target,
+        info,
+        analysis,
+        plan,
+        [role.swapper for role in cast],
+        out,
+        settings,
+        span=span,
+        sides=sides,
+        clock=clock,
+        progress=progress,
+        note=tell_user,
+    )
     report = SwapReport(
         target=str(target),
         output=str(out),
@@ -118,6 +134,18 @@ def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:
     if len({(role.swapper.size, role.swapper.coverage) for role in roles}) > 1:
         raise ConfigError("models of different sizes cannot be used in one pass; swap one after the other")
     return list(roles)
+
+
+def _sides(
+    target: Path, info: VideoInfo, span: Span, settings: SwapSettings, layers: Path | None, matte: Path | None
+) -> list[SideWriter]:
+    """Open what is written beside the output, so that what cannot be is refused before the work."""
+    sides: list[SideWriter] = []
+    if layers is not None:
+        sides.append(LayersWriter(layers, target))
+    if matte is not None:
+        sides.append(MatteWriter(matte, info, settings.encoding, span))
+    return sides
 
 
 def tracks_path(out: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,8 @@ from bianlian.geometry import compose
 from bianlian.model import Swapper
 from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
-from bianlian.swap.paste import Finish, paste
+from bianlian.swap.layers import Done, Layer, SideWriter
+from bianlian.swap.paste import Finish, fit
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CompiledRefiner, refined_size
 from bianlian.swap.report import Clock
@@ -69,12 +70,13 @@ def render(
     settings: SwapSettings,
     *,
     span: Span = WHOLE,
+    sides: Sequence[SideWriter] = (),
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
     """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size. span: the
-    part to write.
+    part to write. sides: what else is written of each frame.
 
     The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises VideoError, OutputError, and what
     the network raises.
@@ -90,10 +92,17 @@ def render(
         cut = ahead(_look(cut, front, clock), DEPTH)
     drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
     joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
-    with open_writer(out, info, settings.encoding, note, start=span.start, stop=span.stop) as writer, closing(joined) as done:
-        for frame, places in done:
+    with ExitStack() as stack:
+        for side in sides:
+            stack.enter_context(side)
+        writer = stack.enter_context(open_writer(out, info, settings.encoding, note, start=span.start, stop=span.stop))
+        for done in stack.enter_context(closing(joined)):
+            frame, places = done.frame, tuple(layer.place for layer in done.layers)
             with clock("encode"):
                 writer.write(frame)
+            for side in sides:
+                with clock("sides"):
+                    side.write(done)
             count += 1
             if places:
                 swapped += 1
@@ -204,8 +213,8 @@ def _drawn(jobs: list[_Job], artist: _Artist, batch: int) -> Iterator[_Job]:
 
 def _join(
     jobs: Generator[_Job, None, None], front: Front | None, settings: SwapSettings, analysis: Analysis, clock: Clock
-) -> Generator[tuple[Frame, tuple[Place, ...]], None, None]:
-    """Fit each face to its frame and paste it -> (frame, places that changed it)."""
+) -> Generator[Done, None, None]:
+    """Fit each face to its frame and paste it."""
     recolor: Recolor = plugins.load("color", settings.color)
     finish = Finish(
         color=recolor,
@@ -221,14 +230,14 @@ def _join(
     with closing(jobs):
         for job in jobs:
             image = job.frame.image
-            changed = []
+            layers = []
             for place, crop, face, weights in zip(job.places, job.under, job.faces, job.weights, strict=True):
                 color = steady.setdefault(place.track, SteadyColor(recolor, window))
                 with clock("paste"):
                     if front is not None:
                         weights = np.minimum(weights, front.over(job.seen[place.track], crop))
-                    new = paste(image, crop, face, weights, place.outline, replace(finish, color=color))
-                if new is not image:
-                    changed.append(place)
-                image = new
-            yield replace(job.frame, image=image), tuple(changed)
+                    fitted = fit(image, crop, face, weights, place.outline, replace(finish, color=color))
+                    if fitted is not None:
+                        image = fitted.into(image)
+                        layers.append(Layer(place, crop.crop_from_frame, face, weights, fitted))
+            yield Done(replace(job.frame, image=image), tuple(layers))

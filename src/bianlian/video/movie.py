@@ -37,8 +37,8 @@ class VideoWriter:
 
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
     input's. start, stop: as given to ``frames``; sound and subtitles outside are left out, and with a start all begins at 0. rate:
-    frames a second for inputs without time. note: gets one line for everything that could not be kept exactly. The file appears
-    under its name on a clean exit only. Raises OutputError.
+    frames a second for inputs without time. bare: leave sound, subtitles and all else out. note: gets one line for everything that
+    could not be kept exactly. The file appears under its name on a clean exit only. Raises OutputError.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class VideoWriter:
         start: Fraction | None = None,
         stop: Fraction | None = None,
         rate: Fraction = Fraction(25),
+        bare: bool = False,
     ) -> None:
         self._path, self._like = path, like
         self._encoding = (encoding or Encoding()).settled(
@@ -60,7 +61,7 @@ class VideoWriter:
         self._suffix = _checked_suffix(path, self._encoding)
         self._tell = note or _ignore
         self._size = size or (like.width, like.height)
-        self._span = (start, stop)
+        self._span, self._bare = (start, stop), bare
         self._times = Times(like, self._suffix, rate, self._tell, from_zero=start is not None)
         self._scaler = VideoReformatter()
         self._pending: VideoFrame | None = None
@@ -114,7 +115,7 @@ class VideoWriter:
         self._container = output
         self._pixel_format = self._encoding.pixel_format_for(*self._size, bits=self._like.bits)
         self._stream = self._add_stream(output)
-        if self._like.kind == "video":
+        if self._like.kind == "video" and not self._bare:
             start, stop = self._span
             self._carry = Carry(self._like, output, self._suffix, self._tell, start=start, stop=stop)
             self._stream.metadata.update(self._carry.picture_metadata)
