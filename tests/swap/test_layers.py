@@ -99,7 +99,7 @@ def test_a_matte_is_white_where_the_face_was_replaced(tmp_path: Path) -> None:
     layers = tmp_path / "of-matte.mkv"
     masks = [png(layers / line["mask"]) for line in lines(layers)]
     np.testing.assert_array_equal(shown[1][..., 0], np.maximum(*masks))
-    read = cv2.imread(str(tmp_path / "matte" / "000002.png"))
+    read = np.asarray(cv2.imread(str(tmp_path / "matte" / "000002.png")))
     np.testing.assert_allclose(read, shown[1], atol=1)  # its landmarks came from the tracks file, to a hundredth of a pixel
 
 

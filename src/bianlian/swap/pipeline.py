@@ -65,8 +65,9 @@ def swap(
     notes: list[str] = []
 
     def tell_user(line: str) -> None:
-        notes.append(line)
-        note(line)
+        if line not in notes:  # both passes read the target
+            notes.append(line)
+            note(line)
 
     info = probe(target)
     span = find_span(info, settings.start, settings.end)

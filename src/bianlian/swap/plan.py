@@ -113,6 +113,8 @@ def _place(
         return "landmarks fit no face"
     if face_size(edge) < settings.smallest:
         return f"face smaller than {settings.smallest:g} px"
-    if inside_share(box_of(edge), analysis.width, analysis.height) < OUTSIDE:
-        return "face outside the picture"
+    box = box_of(edge)
+    if inside_share(box, analysis.width, analysis.height) < OUTSIDE:
+        larger = min((box[2] - box[0]) / analysis.width, (box[3] - box[1]) / analysis.height) > 1
+        return "face much larger than the picture" if larger else "face outside the picture"
     return Place(track, crop, edge, filled)

@@ -86,7 +86,7 @@ def render(
     reasons: list[tuple[int, str]] = []
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen)
-    cut = ahead(_cut(target, span, plan, seen, size, clock), DEPTH)
+    cut = ahead(_cut(target, span, plan, seen, size, clock, note), DEPTH)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
         cut = ahead(_look(cut, front, clock), DEPTH)
@@ -114,8 +114,8 @@ def render(
     return Rendered(count, swapped, filled, tuple(reasons))
 
 
-def _cut(target: Path, span: Span, plan: Plan, size: int, finished: int, clock: Clock) -> Generator[_Job, None, None]:
-    source = frames(target, start=span.start, stop=span.stop)
+def _cut(target: Path, span: Span, plan: Plan, size: int, finished: int, clock: Clock, note: Note) -> Generator[_Job, None, None]:
+    source = frames(target, start=span.start, stop=span.stop, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)

@@ -32,7 +32,8 @@ def lay(deep: DeepPixels, shown: Image, image: Image) -> DeepPixels:
     if deep.dtype == np.uint16:
         out[changed] = np.rint(np.clip(levels * 257, 0, 65535))
     else:
-        out[changed] = to_light(np.asarray(levels / 255, np.float32))
+        light = to_light(np.asarray(levels / 255, np.float32))
+        out[changed] = light.astype(np.float16) if halves(deep) else light
     return out
 
 
@@ -65,6 +66,12 @@ def view(picture: DeepPixels) -> Image:
     if picture.dtype == np.uint16:
         return (np.asarray(picture, np.uint16) >> 8).astype(np.uint8)
     return np.asarray(np.rint(np.nan_to_num(np.clip(to_screen(np.asarray(picture, np.float32)), 0, 1)) * 255), np.uint8)
+
+
+def halves(light: DeepPixels) -> bool:
+    """Whether all values are floats of 16 bits."""
+    with np.errstate(over="ignore"):
+        return np.array_equal(light.astype(np.float16).astype(np.float32), light, equal_nan=True)
 
 
 def to_screen(light: NDArray[np.float32]) -> NDArray[np.float32]:

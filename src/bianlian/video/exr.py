@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from bianlian.errors import VideoError
+from bianlian.video.deep import halves
 
 _MAGIC = b"\x76\x2f\x31\x01"
 _COLOUR = ("R", "G", "B", "A", "Y")
@@ -73,14 +74,12 @@ def write_exr(path: Path, light: NDArray[np.float32], *, alpha: bool) -> None:
 
     Losslessly compressed (ZIP). Raises OSError, av.FFmpegError.
     """
-    with np.errstate(over="ignore"):
-        halves = np.array_equal(light.astype(np.float16).astype(np.float32), light, equal_nan=True)
     context = CodecContext.create("exr", "w")
     assert isinstance(context, VideoCodecContext)
     context.height, context.width = light.shape[:2]
     context.pix_fmt = "gbrapf32le" if alpha else "gbrpf32le"
     context.time_base = Fraction(1, 25)
-    context.options = {"format": "half" if halves else "float", "compression": "zip16"}
+    context.options = {"format": "half" if halves(light) else "float", "compression": "zip16"}
     frame = VideoFrame(context.width, context.height, context.pix_fmt)
     for plane, channel in zip(frame.planes, (1, 2, 0, 3), strict=False):
         rows = np.zeros((plane.height, plane.line_size // 4), np.float32)

@@ -23,6 +23,7 @@ from bianlian.video.span import Span, find_entry
 
 Tell = Callable[[str], None]
 _GIVE_UP = 100
+_FEW = 5
 
 
 def frames(
@@ -163,25 +164,49 @@ class _Sizes:
         return self._first
 
 
+class _Damage:
+    """Tells of the first few damaged places of a file, and at the end how many there are."""
+
+    def __init__(self, name: str, tell: Tell) -> None:
+        self._name, self._tell = name, tell
+        self._packets = self._frames = 0
+
+    def packet(self, count: int, why: str) -> None:
+        self._packets += 1
+        if self._packets <= _FEW:
+            self._tell(f"{self._name}: a packet after frame {count} cannot be decoded ({why}): skipped")
+
+    def frame(self, count: int) -> None:
+        self._frames += 1
+        if self._frames <= _FEW:
+            self._tell(f"{self._name}: frame {count} is damaged: the decoder filled in what is missing")
+
+    def end(self) -> None:
+        if max(self._packets, self._frames) > _FEW:
+            self._tell(f"{self._name}: in all {self._packets} packets could not be decoded and {self._frames} frames are damaged")
+
+
 def _decoded(
     path: Path, packets: Iterator[Packet[VideoStream] | None], stream: VideoStream, clock: _Clock, tell: Tell
 ) -> Iterator[VideoFrame]:
     count = 0
+    damage = _Damage(path.name, tell)
     for packet in packets:
         if packet is not None:
             clock.saw(packet)
         try:
             pictures = stream.decode(packet)
         except av.error.EOFError:
-            return
+            break
         except av.FFmpegError as error:
-            tell(f"{path.name}: a packet after frame {count} cannot be decoded ({error.strerror}): skipped")
+            damage.packet(count, error.strerror or "no reason given")
             continue
         for picture in pictures:
             if picture.is_corrupt:
-                tell(f"{path.name}: frame {count} is damaged: the decoder filled in what is missing")
+                damage.frame(count)
             count += 1
             yield picture
+    damage.end()
 
 
 def _packets(path: Path, container: InputContainer, stream: VideoStream, tell: Tell) -> Iterator[Packet[VideoStream] | None]:
