@@ -164,7 +164,7 @@ def test_light_that_no_screen_shows_stays_with_the_old_face_only() -> None:
     assert (out[0, 1] > 3).all()  # hardly changed: still a lamp
     assert (out[0, 1] > out[0, 2]).all()
     assert ((out[0, 2] > 1) & (out[0, 2] < 4)).all()
-    np.testing.assert_allclose(out[0, 3], to_light(np.array([100 / 255], np.float32))[0], rtol=1e-5)  # another face: its own level
+    np.testing.assert_allclose(out[0, 3], to_light(np.array([100 / 255], np.float32))[0], rtol=5e-4)  # another face: its own level
 
 
 def test_no_number_in_a_picture_stays_where_nobody_touched_it() -> None:
@@ -175,7 +175,7 @@ def test_no_number_in_a_picture_stays_where_nobody_touched_it() -> None:
     image[0, 1] = 128
     out = lay(light, shown, image)
     assert np.isnan(out[0, 0]).all()
-    np.testing.assert_allclose(out[0, 1], to_light(np.array([128 / 255], np.float32))[0], rtol=1e-5)
+    np.testing.assert_allclose(out[0, 1], to_light(np.array([128 / 255], np.float32))[0], rtol=5e-4)  # a half of 11 bits
 
 
 def test_eight_bits_have_no_deep_picture() -> None:

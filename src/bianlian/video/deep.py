@@ -23,18 +23,37 @@ def lay(deep: DeepPixels, shown: Image, image: Image) -> DeepPixels:
     A pixel whose view did not change keeps its value exactly. The others get the new level and keep what the rounding to the view
     had cut off: the old picture's own noise, which spares the new face the bands of 8 bits.
     """
-    changed = (image != shown).any(axis=2)
-    out = deep.copy()
-    new, old = image[changed].astype(np.float32), shown[changed].astype(np.float32)
-    rest = np.asarray(_levels(deep[changed]) - old, np.float32)
-    rest *= np.where(np.abs(rest) <= NEAR, 1, np.clip(1 - np.abs(new - old) / FADE, 0, 1))
-    levels = np.asarray(new + rest, np.float32)
+    rows, columns = _window(image != shown)
+    part, new, old = deep[rows, columns], image[rows, columns], shown[rows, columns]
+    changed = (new != old).any(axis=2)
+    laid = part.copy()
     if deep.dtype == np.uint16:
-        out[changed] = np.rint(np.clip(levels * 257, 0, 65535))
+        laid[changed] = np.rint(np.clip(_moved(part[changed], old[changed], new[changed]) * 257, 0, 65535))
     else:
-        light = to_light(np.asarray(levels / 255, np.float32))
-        out[changed] = light.astype(np.float16) if halves(deep) else light
+        light = to_light(np.asarray(_moved(part[changed], old[changed], new[changed]) / 255, np.float32))
+        laid[changed] = light.astype(np.float16) if halves(part) else light
+    out = deep.copy()
+    out[rows, columns] = laid
     return out
+
+
+def _moved(deep: DeepPixels, old: Image, new: Image) -> NDArray[np.float32]:
+    """Levels (N, 3), 255 is white, of pixels whose view changed from ``old`` to ``new``."""
+    levels = old.astype(np.float32)
+    rest = np.asarray(_levels(deep) - levels, np.float32)
+    far = np.abs(rest) > NEAR
+    rest[far] *= np.clip(1 - np.abs(new[far] - levels[far]) / FADE, 0, 1)
+    return np.asarray(new + rest, np.float32)
+
+
+def _window(changed: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Find the rows and columns of (H, W, 3) in which anything changed; empty slices where nothing did."""
+    rows = np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1))
+    if not len(rows):
+        return slice(0), slice(0)
+    span = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(changed[span].any(axis=(0, 2)))
+    return span, slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def full(frame: Frame) -> DeepPixels | Image:
