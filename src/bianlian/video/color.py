@@ -63,34 +63,30 @@ def tags_of(frame: VideoFrame) -> ColorTags:
 
 def to_rgb(scaler: VideoReformatter, frame: VideoFrame, width: int, height: int) -> Image:
     """Turn a decoded frame into RGB (height, width, 3) uint8; another size is scaled, bilinear. Reuse ``scaler``."""
+    rgb = _rgb(scaler, frame, width, height, "rgb24")[0]
+    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _rgb(scaler: VideoReformatter, frame: VideoFrame, width: int, height: int, kind: str) -> tuple[VideoFrame, Conversion]:
+    """Turn a decoded frame into the full-range RGB format ``kind`` -> (it, how that was done)."""
     how = conversion_of(tags_of(frame), frame.format.name, frame.width, frame.height)
-    rgb = scaler.reformat(
+    made = scaler.reformat(
         frame,
         width=width,
         height=height,
-        format="rgb24",
+        format=kind,
         src_colorspace=how.matrix,
         src_color_range=how.range,
         dst_color_range=FULL,
         interpolation=_EXACT,
     )
-    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+    return made, how
 
 
 def to_rgb16(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint16]:
     """Turn a decoded frame of more than 8 bits into RGB (height, width, 3), 65535 is white; another size is scaled, bilinear."""
-    how = conversion_of(tags_of(frame), frame.format.name, frame.width, frame.height)
     # Planes, because the scaler makes wrong colours of 4:2:0 and packed RGB of 16 bits (seen in FFmpeg 8.1).
-    rgb = VideoReformatter().reformat(
-        frame,
-        width=width,
-        height=height,
-        format="gbrp16le",
-        src_colorspace=how.matrix,
-        src_color_range=how.range,
-        dst_color_range=FULL,
-        interpolation=_EXACT,
-    )
+    rgb, how = _rgb(VideoReformatter(), frame, width, height, "gbrp16le")
     bits = frame.format.components[0].bits
     white = _white(bits) if how.range == FULL else _WHITE
     return _scaled(np.asarray(rgb.to_ndarray(), np.uint16), 65535 / white)
