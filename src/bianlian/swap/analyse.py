@@ -27,7 +27,7 @@ from bianlian.swap.tracks import Analysis, rounded, settled
 from bianlian.track import Linker, join_shots, name_people
 from bianlian.track.link import between
 from bianlian.types import Face, Frame, Image, Note, Progress, Track, silent
-from bianlian.video import VideoInfo, frames, list_pictures
+from bianlian.video import WHOLE, Span, VideoInfo, frames, list_pictures
 
 CUT = 20.0
 """Mean difference of two neighbouring frames' thumbnails, grey levels, from which on they belong to different shots."""
@@ -61,6 +61,7 @@ def analyse(
     *,
     names: tuple[str, str, str],
     gap: float = 0.3,
+    span: Span = WHOLE,
     partial: Partial | None = None,
     clock: Clock | None = None,
     progress: Progress = silent,
@@ -69,9 +70,9 @@ def analyse(
     """Find every face of a target, follow it, and tell the people apart.
 
     target: video, picture or folder; info: its probe. names: of detector, landmarker and describer, for the record. gap: seconds
-    without a detection that are bridged. partial: where it is written down on the way, and from where it goes on. Raises
-    VideoError for a target that yields no frame, ConfigError for a landmarker whose points do not say where the face ends,
-    OutputError when ``partial`` cannot be written.
+    without a detection that are bridged. span: the part to look at. partial: where it is written down on the way, and from where
+    it goes on. Raises VideoError for a target that yields no frame, ConfigError for a landmarker whose points do not say where the
+    face ends, OutputError when ``partial`` cannot be written.
     """
     search = Search.of(info, detector, landmarker, describer, gap=gap, clock=clock or Clock())
     with nullcontext() if partial is None else closing(partial):
@@ -79,16 +80,31 @@ def analyse(
             search.replay(batch)
         if search.done:
             note(f"analysis goes on at frame {search.next}")
-        decoded = ahead(_decode(target, search.next, search.clock, note), 16)
+        decoded = ahead(_decode(target, span, search.next, search.clock, note), 16)
         with closing(ahead(_searched(decoded, search), DEPTH)) as batches:
             for found in batches:
                 seen = search.link(found)
                 if partial is not None:
                     partial.add(seen)
-                progress("analyse", search.done, info.frames)
+                progress("analyse", search.done, info.frames if span.whole else None)
     progress("analyse", search.done, search.done)
-    cuts, size = tuple(search.cuts), (info.width, info.height)
-    return settled(Analysis(target.name, fingerprint(target), *size, search.next, search.rate, *names, cuts, search.tracks()))
+    return settled(
+        Analysis(
+            target=target.name,
+            fingerprint=fingerprint(target),
+            width=info.width,
+            height=info.height,
+            frames=search.next,
+            rate=search.rate,
+            detector=names[0],
+            landmarker=names[1],
+            describer=names[2],
+            cuts=tuple(search.cuts),
+            tracks=search.tracks(),
+            span=span,
+            first=search.first,
+        )
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +120,8 @@ class Found:
 class Search:
     """Where the search of a target stands: ``detect`` and ``link`` take its frames in turn, and may run in two threads.
 
-    done: frames linked; next: index of the first one after them; cuts: so far. rate: frames a second, None outside a video.
+    done: frames linked; first: index of the first of them; next: of the first one after them; cuts: so far. rate: frames a second,
+    None outside a video.
     """
 
     def __init__(
@@ -114,7 +131,7 @@ class Search:
         self._detector, self._landmarker, self._linker, self._bridge = detector, landmarker, linker, bridge
         self.rate, self.clock = rate, clock
         self.cuts: list[int] = []
-        self.done = self.next = 0
+        self.done = self.first = self.next = 0
         self._before: Image | None = None
         self._empty = False
 
@@ -178,6 +195,7 @@ class Search:
 
     def _counted(self, batch: Batch) -> Batch:
         self.cuts += [seen.frame for seen in batch.frames if seen.cut]
+        self.first = self.first if self.done else batch.frames[0].frame
         self.done += len(batch.frames)
         self.next = batch.frames[-1].frame + 1
         return batch
@@ -224,8 +242,8 @@ def fingerprint(target: Path) -> str:
     return digest.hexdigest()
 
 
-def _decode(target: Path, first: int, clock: Clock, note: Note) -> Generator[Frame, None, None]:
-    source = frames(target, first=first, damaged=note)
+def _decode(target: Path, span: Span, first: int, clock: Clock, note: Note) -> Generator[Frame, None, None]:
+    source = frames(target, first=first, start=span.start, stop=span.stop, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)

@@ -38,22 +38,53 @@ class Finish:
     grain: float = GRAIN
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A face at its place in a frame. window: box x1, y1, x2, y2 of whole pixels, ends outside, that the rest shows.
+
+    face (h, w, 3) uint8: with the frame's colour and sharpness; mask (h, w) float32: how much of it replaces the target; target
+    (h, w, 3) uint8: what was there; joined (h, w, 3) uint8: what is there now.
+    """
+
+    window: tuple[int, int, int, int]
+    face: Image
+    mask: Mask
+    target: Image
+    joined: Image
+
+    def into(self, frame: Image) -> Image:
+        """Give the frame with the face in it, as a new picture."""
+        x1, y1, x2, y2 = self.window
+        out = frame.copy()
+        out[y1:y2, x1:x2] = self.joined
+        return out
+
+
 def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish, share: float = 1.0) -> Image:
-    """Paste a swapped crop.
+    """Paste a swapped crop, see ``fit`` for the arguments.
+
+    -> a new frame; every pixel outside the face's mask is the old one exactly. The same frame when no part of the face is in it.
+    """
+    fitted = fit(frame, crop, face, weights, outline, finish, share)
+    return frame if fitted is None else fitted.into(frame)
+
+
+def fit(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish, share: float = 1.0) -> Fitted | None:
+    """Fit a swapped crop to its place.
 
     frame (H, W, 3) uint8; crop: as cut from it, S x S; face (S, S, 3) uint8 and weights (S, S) float32 in [0, 1]: the network's
     picture and mask of it; outline (N, 2): of the face, frame pixels, see ``mask.hull``; share: of the new face that shows, [0, 1].
-    -> a new frame; every pixel outside the face's mask is the old one exactly. The same frame when no part of the face is in it.
+    -> None when no part of the face is in the frame.
     """
     window = _window(outline, finish.erode, frame.shape)
     if window is None:
-        return frame
+        return None
     x1, y1, x2, y2 = window
     shape = (y2 - y1, x2 - x1)
     roi_from_crop = compose(np.array([[1.0, 0.0, -x1], [0.0, 1.0, -y1]]), frame_from_crop(crop))
     mask = _mask(outline - (x1, y1), shape, weights, roi_from_crop, finish)
     if not mask.any():
-        return frame
+        return None
     inside = _mask(apply(crop.crop_from_frame, outline), weights.shape, weights, np.eye(2, 3), finish)
     face = _fitted(face, crop.image, inside, finish)
     target = np.ascontiguousarray(frame[y1:y2, x1:x2])
@@ -62,9 +93,7 @@ def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points,
     joined = finish.blend(placed, target, mask)
     if share < 1:
         joined = np.asarray(cv2.addWeighted(joined, share, target, 1 - share, 0), np.uint8)
-    out = frame.copy()
-    out[y1:y2, x1:x2] = np.where((mask > 0)[..., None], joined, target)
-    return out
+    return Fitted(window, placed, mask * np.float32(share), target, np.where((mask > 0)[..., None], joined, target))
 
 
 def _fitted(face: Image, under: Image, inside: Mask, finish: Finish) -> Image:

@@ -101,7 +101,7 @@ def _faded(places: Mapping[int, Sequence[Place]], analysis: Analysis, length: in
     """Let faces that come and go show by and by; those that do not show at all are left out."""
     seen = {frame: shown for frame, some in places.items() if (shown := [p for p in some if p.share > 0])}
     outlines = {frame: [(p.track, p.outline) for p in some] for frame, some in seen.items()}
-    shares = fades(outlines, length, {0, analysis.frames, *analysis.cuts})
+    shares = fades(outlines, length, {analysis.first, analysis.frames, *analysis.cuts})
     return {
         frame: tuple(replace(p, share=min(p.share, share)) for p, share in zip(some, shares[frame], strict=True))
         for frame, some in seen.items()
@@ -150,6 +150,8 @@ def _place(
         return "landmarks fit no face"
     if face_size(edge) < settings.smallest:
         return f"face smaller than {settings.smallest:g} px"
-    if inside_share(box_of(edge), analysis.width, analysis.height) < OUTSIDE:
-        return "face outside the picture"
+    box = box_of(edge)
+    if inside_share(box, analysis.width, analysis.height) < OUTSIDE:
+        larger = min((box[2] - box[0]) / analysis.width, (box[3] - box[1]) / analysis.height) > 1
+        return "face much larger than the picture" if larger else "face outside the picture"
     return Place(track, crop, edge, filled, share=turned(head_pose(landmarks)[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 from bianlian.faceset.ahead import ahead
 from bianlian.model import Swapper
 from bianlian.swap.front import Front
+from bianlian.swap.layers import Done, SideWriter
 from bianlian.swap.plan import Plan
 from bianlian.swap.refine import refined_size
 from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.stages import Artist, Done, cut, draw, join, look, start_at
+from bianlian.swap.stages import Artist, cut, draw, join, look, start_at
 from bianlian.swap.tracks import Analysis
 from bianlian.swap.work import Work
 from bianlian.types import Note, Progress, silent
-from bianlian.video import VideoInfo
+from bianlian.video import WHOLE, Span, VideoInfo
 from bianlian.video.segments import SegmentWriter, open_segments
 
 DEPTH = 8
@@ -48,29 +49,41 @@ def render(
     settings: SwapSettings,
     *,
     work: Work,
+    span: Span = WHOLE,
+    sides: Sequence[SideWriter] = (),
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
     """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
 
-    work: gets the finished segments; those that it holds are not made again. The first exception of any stage, Ctrl-C too, stops
-    all of them and is raised here. Raises VideoError, OutputError, and what the network raises.
+    work: gets the finished segments; those that it holds are not made again. span: the part to write. sides: what else is written
+    of each frame that is made. The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises
+    VideoError, OutputError, and what the network raises.
     """
     clock = clock or Clock()
     tally = _Tally(work, plan, settings.segment)
     if work.records:
         note(f"the first {tally.count} frames are those of an interrupted run")
-    stages = _stages(target, analysis, plan, swappers, settings, work, clock)
+    total = analysis.frames - analysis.first if analysis.span == span else None
+    stages = _stages(target, span, analysis, plan, swappers, settings, work, clock, note)
     segments = [record["video"] for record in work.records]
-    with open_segments(out, info, settings.encoding, work.folder, segments, note) as writer, closing(stages) as done:
-        for item in done:
+    with ExitStack() as stack:
+        for side in sides:
+            stack.enter_context(side)
+        writer = stack.enter_context(
+            open_segments(out, info, settings.encoding, work.folder, segments, note, start=span.start, stop=span.stop)
+        )
+        for item in stack.enter_context(closing(stages)):
             with clock("encode"):
                 if item.led is not None:
                     tally.cut(writer, item.led)
                 writer.write(item.frame)
+            for side in sides:
+                with clock("sides"):
+                    side.write(item)
             tally.add(item)
-            progress("swap", tally.count, analysis.frames)
+            progress("swap", tally.count, total)
         with clock("encode"):
             tally.cut(writer, {})
         progress("swap", tally.count, tally.count)
@@ -117,18 +130,20 @@ class _Tally:
 
 def _stages(
     target: Path,
+    span: Span,
     analysis: Analysis,
     plan: Plan,
     swappers: Sequence[Swapper],
     settings: SwapSettings,
     work: Work,
     clock: Clock,
+    note: Note,
 ) -> Generator[Done, None, None]:
     """Join the stages from decoding to pasting, each a few frames ahead of the next in its own thread."""
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen, finer=settings.super)
     first, led = work.frames, work.records[-1]["led"] if work.records else {}
-    jobs = ahead(cut(target, plan, seen, size, max(0, first - 1), clock), DEPTH)
+    jobs = ahead(cut(target, span, plan, seen, size, max(0, first - 1), clock, note), DEPTH)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
         jobs = ahead(look(jobs, front, clock), DEPTH)

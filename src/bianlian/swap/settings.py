@@ -11,6 +11,7 @@ from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.video import Encoding
+from bianlian.video.span import read_moment
 
 FACES = re.compile(r"main|all|\d{1,9}(,\d{1,9})*")
 """Whose faces are swapped: those of the most prominent person, every one, or those of the tracks with these numbers."""
@@ -35,7 +36,8 @@ class SwapSettings:
     which colour may follow the light, 0 for each frame by itself. gap: seconds without a detection that are bridged. smallest:
     pixels of face size below which a face is left alone. batch: faces a call of the network. segment: frames that are finished
     together and outlive an interruption (``swap.work``); each begins with a key frame, which encoders set about as often by
-    themselves. encoding: of a video.
+    themselves. start, end: the part of the target that is swapped and written, the end left out: times since its first frame
+    (``62.5``, ``1:02.5``) or frames (``120f``), see ``video.find_span``. encoding: of a video.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -62,6 +64,8 @@ class SwapSettings:
     smallest: float = 16.0
     batch: int = 8
     segment: int = 250
+    start: str | None = None
+    end: str | None = None
     encoding: Encoding = field(default_factory=Encoding)
 
     def __post_init__(self) -> None:
@@ -82,6 +86,9 @@ class SwapSettings:
             raise ConfigError(f"who and faces both say whose face is replaced: {self.who!r} and {self.faces!r}; give one of them")
         if self.super and self.refine <= 0:
             raise ConfigError("super is what the refiner does at a higher resolution: it needs refine above 0")
+        for moment in (self.start, self.end):
+            if moment is not None:
+                read_moment(moment)
         if self.sure is not None and not 0 < self.sure <= 2:
             raise ConfigError(f"sure must lie in (0, 2], got {self.sure}")
         for name, value, low, high in (

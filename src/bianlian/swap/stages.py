@@ -18,15 +18,16 @@ from bianlian.geometry import compose
 from bianlian.model import Swapper
 from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
-from bianlian.swap.paste import Finish, paste
+from bianlian.swap.layers import Done, Layer
+from bianlian.swap.paste import Finish, fit
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CompiledRefiner
 from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.steady import SteadyColor
 from bianlian.swap.tracks import Analysis
-from bianlian.types import Crop, Frame, Image, Mask
-from bianlian.video import frames
+from bianlian.types import Crop, Frame, Image, Mask, Note
+from bianlian.video import Span, frames
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
@@ -45,17 +46,11 @@ class Job:
     seen: Seen = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class Done:
-    """A finished frame. places: that changed it. led: how colour is led before it (by track), where a segment begins with it."""
-
-    frame: Frame
-    places: tuple[Place, ...]
-    led: Mapping[str, Any] | None
-
-
-def cut(target: Path, plan: Plan, size: int, finished: int, first: int, clock: Clock) -> Generator[Job, None, None]:
-    source = frames(target, first=first)
+def cut(
+    target: Path, span: Span, plan: Plan, size: int, finished: int, first: int, clock: Clock, note: Note
+) -> Generator[Job, None, None]:
+    """Decode a part of a target, from the frame ``first`` on, and cut its faces: size and finished are the sides of the crops."""
+    source = frames(target, first=first, start=span.start, stop=span.stop, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)
@@ -183,17 +178,17 @@ def join(
         for job in jobs:
             begins = before is not None and before // settings.segment != job.frame.index // settings.segment
             now = {str(track): color.led for track, color in steady.items()} if begins else None
-            before, image, changed = job.frame.index, job.frame.image, []
+            before, image, layers = job.frame.index, job.frame.image, []
             for place, crop, face, weights in zip(job.places, job.under, job.faces, job.weights, strict=True):
                 color = steady.setdefault(place.track, SteadyColor(finish.color, window))
                 with clock("paste"):
                     if front is not None:
                         weights = np.minimum(weights, front.over(job.seen[place.track], crop))
-                    new = paste(image, crop, face, weights, place.outline, replace(finish, color=color), place.share)
-                if new is not image:
-                    changed.append(place)
-                image = new
-            yield Done(replace(job.frame, image=image), tuple(changed), now)
+                    fitted = fit(image, crop, face, weights, place.outline, replace(finish, color=color), place.share)
+                    if fitted is not None:
+                        image = fitted.into(image)
+                        layers.append(Layer(place, crop.crop_from_frame, face, weights, fitted))
+            yield Done(replace(job.frame, image=image), tuple(layers), now)
 
 
 def _finish(settings: SwapSettings) -> Finish:

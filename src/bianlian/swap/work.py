@@ -36,8 +36,8 @@ Record = Mapping[str, Any]
 class Work:
     """The folder, while a run holds it; made by ``open_work``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, keeps: bool = True) -> None:
+        self.folder, self.keeps = folder, keeps
         self.records: list[Record] = []
         """What is known of each finished segment, in order; ``next``: index from which on frames belong to later ones."""
 
@@ -55,7 +55,7 @@ class Work:
         """Keep the segments of an earlier run with the same label, remove all others. Raises OutputError."""
         path = self.folder / _LABEL
         with suppress(OSError, ValueError):
-            if json.loads(path.read_text(encoding="utf-8")) == {"schema": SCHEMA, "label": label}:
+            if self.keeps and json.loads(path.read_text(encoding="utf-8")) == {"schema": SCHEMA, "label": label}:
                 self.records = list(self._read())
                 return
         for entry in self.folder.iterdir():
@@ -85,8 +85,9 @@ class Work:
 
 
 @contextmanager
-def open_work(out: Path, note: Note) -> Iterator[Work]:
-    """Hold the folder of an output. note: told when an interruption leaves work for the next run.
+def open_work(out: Path, note: Note, *, keeps: bool = True) -> Iterator[Work]:
+    """Hold the folder of an output. note: told when an interruption leaves work for the next run. keeps: let finished segments be
+    used again, by this run and by later ones.
 
     Raises OutputError when the folder cannot be made, or when another run is writing the same output.
     """
@@ -95,11 +96,11 @@ def open_work(out: Path, note: Note) -> Iterator[Work]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _LOCK).touch()
     with exclusive(folder / _LOCK):
-        work = Work(folder)
+        work = Work(folder, keeps=keeps)
         try:
             yield work
         except BaseException:
-            if work.records or (work.analysis.exists() and work.analysis.stat().st_size):
+            if (keeps and work.records) or (work.analysis.exists() and work.analysis.stat().st_size):
                 note(f"what is finished is kept in {folder}; the same command goes on from there")
             else:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -52,16 +52,19 @@ def open_segments(
     folder: Path,
     finished: Sequence[Record],
     note: Callable[[str], None] | None = None,
+    *,
+    start: Fraction | None = None,
+    stop: Fraction | None = None,
 ) -> SegmentWriter:
     """Choose a writer as ``open_writer`` does. folder: for its segments, there already; finished: records of earlier runs.
 
     The first frame to come is the one after the last that ``finished`` holds. Raises OutputError.
     """
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir() and like.kind != "image":
-        return SegmentedVideo(path, like, encoding, folder, finished, note=note)
+        return SegmentedVideo(path, like, encoding, folder, finished, note=note, start=start, stop=stop)
     if path.suffix == "" or path.is_dir():
         return Uncut(FolderWriter(path, like, note=note, part=folder / PICTURES))
-    return Uncut(open_writer(path, like, encoding, note))
+    return Uncut(open_writer(path, like, encoding, note, start=start, stop=stop))
 
 
 class Uncut:
@@ -117,9 +120,11 @@ class SegmentedVideo:
         finished: Sequence[Record] = (),
         *,
         note: Callable[[str], None] | None = None,
+        start: Fraction | None = None,
+        stop: Fraction | None = None,
     ) -> None:
-        self._movie = VideoWriter(path, like, encoding, note=note, folder=folder)
-        self._times = Times(like, path.suffix.lower(), Fraction(25), _ignore)
+        self._movie = VideoWriter(path, like, encoding, note=note, start=start, stop=stop, folder=folder)
+        self._times = Times(like, path.suffix.lower(), Fraction(25), _ignore, from_zero=start is not None)
         self._path, self._folder, self._finished = path, folder, finished
         self._encoder: _Encoder | None = None
         self._moments: list[Moment] = []

@@ -31,12 +31,14 @@ class Moment:
 class Times:
     """Gives each frame its place in the output.
 
-    base: time base of the encoder. rate: frames a second, an estimate. shift: seconds added to all times, not 0 only when the
-    first frame lies before 0, which no player shows, or elsewhere than at 0 in an AVI. tell: gets one line for each way in which
-    times had to change.
+    base: time base of the encoder. rate: frames a second, an estimate. from_zero: let the first frame be at 0, as a part of an
+    input begins. shift: seconds added to all times, else not 0 only when the first frame lies before 0, which no player shows, or
+    elsewhere than at 0 in an AVI. tell: gets one line for each way in which times had to change.
     """
 
-    def __init__(self, like: VideoInfo, suffix: str, rate: Fraction, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, like: VideoInfo, suffix: str, rate: Fraction, tell: Callable[[str], None], *, from_zero: bool = False
+    ) -> None:
         self.rate = like.average_rate or rate
         self._like, self._suffix, self._tell = like, suffix, tell
         base = like.time_base or 1 / self.rate
@@ -46,6 +48,7 @@ class Times:
         self.base = 1 / self.rate if suffix == ".avi" else base
         self._stored = _MILLISECOND if suffix in (".mkv", ".webm") else self.base
         self.shift = Fraction(0)
+        self._from_zero = from_zero
         self._count, self._told = 0, set[str]()
         self._last: int | None = None
         self._gap = max(1, round(1 / (self.rate * self.base)))
@@ -72,7 +75,9 @@ class Times:
             seconds = self._count / self.rate
         else:
             seconds = frame.pts * frame.time_base
-        if self._count == 0 and (seconds < 0 or (seconds and self._suffix == ".avi")):
+        if self._count == 0 and self._from_zero:
+            self.shift = -seconds
+        elif self._count == 0 and (seconds < 0 or (seconds and self._suffix == ".avi")):
             self.shift = -seconds
             self._once("shift", f"{self._suffix} cannot start at {float(seconds):.3f} s: all times are moved to start at 0")
         exact = (seconds + self.shift) / self.base
