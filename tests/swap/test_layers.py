@@ -85,7 +85,7 @@ def test_the_matrix_says_where_the_network_saw_its_face(tmp_path: Path) -> None:
 def test_a_matte_is_white_where_the_face_was_replaced(tmp_path: Path) -> None:
     images = [two(0), picture(None), two(1)]
     target = movie(tmp_path / "in.mkv", images, [0, 40, 121], sound=True)
-    settings = replace(LOSSLESS, start="1f")
+    settings = replace(LOSSLESS, start="1f", fade=0)
     for matte in ("matte.mkv", "matte"):
         swap(target, Tint(), tmp_path / "out.mkv", settings, matte=tmp_path / matte, layers=tmp_path / f"of-{matte}")
     shown, times = decoded(tmp_path / "matte.mkv")
