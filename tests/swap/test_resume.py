@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from film_scene import Film, shoot
 from swap_scene import RED, RedDetector, Tint, enter_red_world, movie, picture
 from swap_scene import _red_world as _red_world
 
@@ -24,7 +26,7 @@ from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.work import open_work, work_folder
 from bianlian.types import Image, silent
-from bianlian.video import Encoding
+from bianlian.video import Encoding, frames, probe
 
 pytestmark = pytest.mark.usefixtures("red_world")
 
@@ -147,7 +149,8 @@ def stopped(target: Path, out: Path, settings: SwapSettings, frame: int, model: 
 
 
 @pytest.mark.parametrize(
-    ("codec", "name"), [("h264", "a.mkv"), ("hevc", "a.mp4"), ("vp9", "a.webm"), ("ffv1", "a.mkv"), ("h264", "a.avi")]
+    ("codec", "name"),
+    [("h264", "a.mkv"), ("hevc", "a.mp4"), ("vp9", "a.webm"), ("ffv1", "a.mkv"), ("h264", "a.avi"), ("prores", "a.mov")],
 )
 def test_every_codec_is_joined_to_what_an_unbroken_run_writes(tmp_path: Path, codec: str, name: str) -> None:
     settings = replace(PLAIN, segment=7, encoding=Encoding(codec=codec, preset="ultrafast"))
@@ -162,6 +165,42 @@ def test_every_codec_is_joined_to_what_an_unbroken_run_writes(tmp_path: Path, co
     assert once == twice
     with av.open(str(tmp_path / "twice" / name)) as file:
         assert len(list(file.decode(video=0))) == 24
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
+def test_a_part_of_a_target_goes_on_and_begins_at_0(tmp_path: Path, name: str) -> None:
+    spaced = [40 * k + (7 if k % 5 == 2 and name != "a.avi" else 0) for k in range(24)]
+    target = movie(tmp_path / "in.mkv", pulsing(24), spaced, sound=True)
+    settings = replace(PLAIN, segment=7, start="3f", end="21f")
+    (tmp_path / "twice").mkdir()
+    swap(target, Tint(), tmp_path / name, settings)
+    stopped(target, tmp_path / "twice" / name, settings, 13)
+    # the part is 3 to 20, its segments end at 6, 13 and 20
+    assert swap(target, Tint(), tmp_path / "twice" / name, settings).resumed == 11
+    assert packets(tmp_path / name) == packets(tmp_path / "twice" / name)
+    shown = [frame.seconds for frame in frames(tmp_path / "twice" / name)]
+    assert shown == [Fraction(tick - spaced[3], 1000) for tick in spaced[3:21]]
+
+
+def test_a_target_of_10_bits_goes_on_with_all_of_them(tmp_path: Path) -> None:
+    target = shoot(tmp_path / "in.mkv", Film(".mkv", range(0, 800, 40), pixel_format="yuv420p10le", codec="ffv1"), pulsing(20))
+    settings = replace(PLAIN, segment=7, encoding=Encoding(preset="ultrafast"))
+    swap(target, Tint(), tmp_path / "once.mp4", settings)
+    stopped(target, tmp_path / "twice.mp4", settings, 17)
+    assert swap(target, Tint(), tmp_path / "twice.mp4", settings).resumed == 14
+    assert packets(tmp_path / "once.mp4") == packets(tmp_path / "twice.mp4")
+    assert (probe(tmp_path / "twice.mp4").codec, probe(tmp_path / "twice.mp4").bits) == ("hevc", 10)
+
+
+def test_layers_and_matte_begin_anew_and_hold_every_frame(tmp_path: Path) -> None:
+    target, out = movie(tmp_path / "in.mkv", pulsing(12)), tmp_path / "out.mp4"
+    settings = replace(PLAIN, segment=4)
+    stopped(target, out, settings, 10)
+    assert swap(target, Tint(), out, settings, layers=tmp_path / "layers", matte=tmp_path / "matte").resumed == 0
+    lines = (tmp_path / "layers" / "layers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["frame"] for line in lines} == set(range(12))
+    assert len(list((tmp_path / "matte").iterdir())) == 12
+    assert not work_folder(out).exists()
 
 
 def test_a_folder_of_pictures_goes_on_too(tmp_path: Path) -> None:
