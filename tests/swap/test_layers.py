@@ -144,3 +144,10 @@ def test_any_result_can_be_laid_over() -> None:
     layer = over(Fitted((0, 0, 40, 40), face, mask, target, joined)).astype(np.float64)
     made = np.rint(target + (layer[..., :3] - target) * layer[..., 3:] / 255)
     assert np.abs(made - joined).max() <= 1
+
+
+def test_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    target = movie(tmp_path / "in.mkv", [two(0)])
+    with pytest.raises(OutputError, match="different names"):
+        swap(target, Tint(), tmp_path / "out.mkv", LOSSLESS, matte=tmp_path / "." / "out.mkv")
+    assert not (tmp_path / "out.mkv").exists()

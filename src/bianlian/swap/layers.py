@@ -55,17 +55,13 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """A finished frame. layers: the faces that were put in, in that order. led: how colour is led before it (by track), where a
-    segment begins with it."""
+    """A finished frame. places: that changed it; layers: what was put there, in that order, where it was asked for. led: how colour
+    is led before it (by track), where a segment begins with it."""
 
     frame: Frame
+    places: tuple[Place, ...]
     layers: tuple[Layer, ...]
-    led: Mapping[str, Any] | None = None
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """Where they were put."""
-        return tuple(layer.place for layer in self.layers)
+    led: Mapping[str, Any] | None
 
 
 class SideWriter(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian import plugins
-from bianlian.errors import ConfigError, NoFaceError, TracksError
+from bianlian.errors import ConfigError, NoFaceError, OutputError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
 from bianlian.swap.analyse import analyse, fingerprint
@@ -81,6 +81,7 @@ def swap(
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
+    _check_names(out, layers, matte)
     sides = _sides(target, info, span, settings, layers, matte)
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
     with open_work(out, tell_user, keeps=not sides) as work:
@@ -155,6 +156,13 @@ def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:
     if len({(role.swapper.size, role.swapper.coverage) for role in roles}) > 1:
         raise ConfigError("models of different sizes cannot be used in one pass; swap one after the other")
     return list(roles)
+
+
+def _check_names(*paths: Path | None) -> None:
+    """Raise OutputError when two outputs have one name."""
+    names = [path.resolve() for path in paths if path is not None]
+    if len(set(names)) < len(names):
+        raise OutputError(f"output, layers and matte must have different names, got {', '.join(map(str, names))}")
 
 
 def _sides(

@@ -66,7 +66,7 @@ def render(
     if work.records:
         note(f"the first {tally.count} frames are those of an interrupted run")
     total = analysis.frames - analysis.first if analysis.span == span else None
-    stages = _stages(target, span, analysis, plan, swappers, settings, work, clock, note)
+    stages = _stages(target, span, analysis, plan, swappers, settings, work, clock, note, layered=bool(sides))
     segments = [record["video"] for record in work.records]
     with ExitStack() as stack:
         for side in sides:
@@ -138,6 +138,8 @@ def _stages(
     work: Work,
     clock: Clock,
     note: Note,
+    *,
+    layered: bool,
 ) -> Generator[Done, None, None]:
     """Join the stages from decoding to pasting, each a few frames ahead of the next in its own thread."""
     seen, coverage = swappers[0].size, swappers[0].coverage
@@ -148,4 +150,4 @@ def _stages(
     if front is not None:
         jobs = ahead(look(jobs, front, clock), DEPTH)
     drawn = ahead(draw(start_at(jobs, first), Artist(swappers, size, settings, clock), settings.batch, settings.segment), DEPTH)
-    return ahead(join(drawn, front, settings, analysis, led, clock), DEPTH)
+    return ahead(join(drawn, front, settings, analysis, led, clock, layered=layered), DEPTH)

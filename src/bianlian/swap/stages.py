@@ -165,8 +165,11 @@ def join(
     analysis: Analysis,
     led: Mapping[str, Any],
     clock: Clock,
+    *,
+    layered: bool,
 ) -> Generator[Done, None, None]:
-    """Fit each face to its frame and paste it. led: how colour was led before the first of these frames, by track."""
+    """Fit each face to its frame and paste it. led: how colour was led before the first of these frames, by track. layered: hand on
+    the layers, which are large."""
     finish = _finish(settings)
     window = settings.steady * float(analysis.rate or 0)
     steady: dict[int, SteadyColor] = {}
@@ -178,7 +181,7 @@ def join(
         for job in jobs:
             begins = before is not None and before // settings.segment != job.frame.index // settings.segment
             now = {str(track): color.led for track, color in steady.items()} if begins else None
-            before, image, layers = job.frame.index, job.frame.image, []
+            before, image, places, layers = job.frame.index, job.frame.image, [], []
             for place, crop, face, weights in zip(job.places, job.under, job.faces, job.weights, strict=True):
                 color = steady.setdefault(place.track, SteadyColor(finish.color, window))
                 with clock("paste"):
@@ -187,8 +190,10 @@ def join(
                     fitted = fit(image, crop, face, weights, place.outline, replace(finish, color=color), place.share)
                     if fitted is not None:
                         image = fitted.into(image)
-                        layers.append(Layer(place, crop.crop_from_frame, face, weights, fitted))
-            yield Done(replace(job.frame, image=image), tuple(layers), now)
+                        places.append(place)
+                        if layered:
+                            layers.append(Layer(place, crop.crop_from_frame, face, weights, fitted))
+            yield Done(replace(job.frame, image=image), tuple(places), tuple(layers), now)
 
 
 def _finish(settings: SwapSettings) -> Finish:
