@@ -150,7 +150,15 @@ def stopped(target: Path, out: Path, settings: SwapSettings, frame: int, model: 
 
 @pytest.mark.parametrize(
     ("codec", "name"),
-    [("h264", "a.mkv"), ("hevc", "a.mp4"), ("vp9", "a.webm"), ("ffv1", "a.mkv"), ("h264", "a.avi"), ("prores", "a.mov"), ("av1", "a.mp4")],
+    [
+        ("h264", "a.mkv"),
+        ("hevc", "a.mp4"),
+        ("vp9", "a.webm"),
+        ("ffv1", "a.mkv"),
+        ("h264", "a.avi"),
+        ("prores", "a.mov"),
+        ("av1", "a.mp4"),
+    ],
 )
 def test_every_codec_is_joined_to_what_an_unbroken_run_writes(tmp_path: Path, codec: str, name: str) -> None:
     settings = replace(PLAIN, segment=7, encoding=Encoding(codec=codec, preset="ultrafast"))
