@@ -6,9 +6,19 @@ import bianlian.video
 def test_public_names() -> None:
     assert sorted(bianlian.video.__all__) == sorted(
         [
-            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES"),
-            *("ColorTags", "Encoding", "FolderWriter", "FrameWriter", "ImageWriter", "StreamInfo", "VideoInfo", "VideoWriter"),
-            *("frames", "list_pictures", "open_writer", "probe", "read_picture"),
+            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES", "WHOLE"),
+            *(
+                "ColorTags",
+                "Encoding",
+                "FolderWriter",
+                "FrameWriter",
+                "ImageWriter",
+                "Span",
+                "StreamInfo",
+                "VideoInfo",
+                "VideoWriter",
+            ),
+            *("find_span", "frames", "list_pictures", "open_writer", "probe", "read_picture"),
         ]
     )
     assert all(hasattr(bianlian.video, name) for name in bianlian.video.__all__)

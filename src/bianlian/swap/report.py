@@ -46,7 +46,8 @@ class SwapReport:
 
     cast: who was given which face; model: where the faces came from. frames: read from the target;
     swapped: of them with a new face; filled: of those with interpolated landmarks. seconds: busy time of each stage, which overlap;
-    wall: seconds from start to end; fps: frames / wall.
+    wall: seconds from start to end; fps: frames / wall. resumed: frames taken over from a run that was interrupted, in ``frames``
+    too; not in ``seconds``, ``wall`` and ``fps``.
     """
 
     target: str
@@ -61,6 +62,7 @@ class SwapReport:
     seconds: Mapping[str, float]
     wall: float
     notes: tuple[str, ...] = ()
+    resumed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -78,7 +80,7 @@ class SwapReport:
     @property
     def fps(self) -> float:
         """Frames of the target a second of the whole run, analysis included."""
-        return self.frames / self.wall if self.wall > 0 else 0.0
+        return (self.frames - self.resumed) / self.wall if self.wall > 0 else 0.0
 
 
 def report_path(out: Path) -> Path:
