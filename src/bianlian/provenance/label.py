@@ -41,7 +41,7 @@ class Label:
         fits = min(1.0, (width - 2) / (text.shape[1] + 2 * room))
         if fits < 1:
             flat = Pillow.fromarray((255 * text).astype(np.uint8))
-            text = np.asarray(flat.resize((max(1, int(text.shape[1] * fits)), text.shape[0])), np.float32) / 255
+            text = _shade(flat.resize((max(1, int(text.shape[1] * fits)), text.shape[0])))
             room = max(1, int(room * fits))
         text = np.pad(text, room)
         top, left = min(margin, max(0, height - text.shape[0])), min(margin, max(0, width - text.shape[1]))
@@ -90,7 +90,7 @@ def _latin(text: str, size: int) -> NDArray[np.float32]:
     top = font.getbbox("A")[1]
     canvas = Pillow.new("L", (int(np.ceil(right - left)) + 1, int(np.ceil(below - top)) + 1))
     ImageDraw.Draw(canvas).text((-left, -top), text, fill=255, font=font, stroke_width=max(0, size // 40), stroke_fill=255)
-    return np.asarray(canvas, np.float32) / 255
+    return _shade(canvas)
 
 
 def _glyph(character: str, size: int) -> NDArray[np.float32]:
@@ -103,4 +103,8 @@ def _glyph(character: str, size: int) -> NDArray[np.float32]:
         draw.line(points, fill=255, width=round(2 * half), joint="curve")
         for x, y in (points[0], points[-1]):
             draw.ellipse((x - half, y - half, x + half, y + half), fill=255)
-    return np.asarray(canvas.resize((size, size), Pillow.Resampling.BOX), np.float32) / 255
+    return _shade(canvas.resize((size, size), Pillow.Resampling.BOX))
+
+
+def _shade(canvas: Pillow.Image) -> NDArray[np.float32]:
+    return np.asarray(np.asarray(canvas, np.float32) / np.float32(255), np.float32)

@@ -89,7 +89,7 @@ def sign(path: Path, claim: Claim, identity: Identity, sidecar: Path) -> None:
             if kind == _OTHER:
                 builder.set_no_embed()
                 # What C2PA wants to copy goes nowhere: the file stays as it is.
-                with path.open("rb") as source, open(os.devnull, "w+b") as nowhere:
+                with path.open("rb") as source, Path(os.devnull).open("w+b") as nowhere:
                     store = builder.sign(signer, kind, source, nowhere)
                 with replacing(sidecar) as part:
                     part.write_bytes(store)

@@ -16,7 +16,7 @@ import numpy as np
 import pywt
 from numpy.typing import NDArray
 
-from bianlian.provenance.code import CODE_BITS, decode, encode
+from bianlian.provenance.code import decode, encode
 from bianlian.provenance.tile import TILE, pattern, soft_bits
 from bianlian.types import Image
 

@@ -78,7 +78,7 @@ def open_identity(chain: Path, key: Path) -> Identity:
     try:
         certificates = x509.load_pem_x509_certificates(_read(chain))
     except ValueError as error:
-        raise ConfigError(f"wanted PEM certificates, {chain} has none that can be read ({error}); the signer's comes first") from error
+        raise ConfigError(f"wanted PEM certificates, {chain} has none that can be read ({error}): the signer's first") from error
     try:
         private = serialization.load_pem_private_key(_read(key), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -100,7 +100,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_LONGEST)
     except OSError as error:
-        raise ConfigError(f"cannot read {path} ({error.strerror}); --sign-with wants a certificate and its key, both PEM") from error
+        raise ConfigError(f"cannot read {path} ({error.strerror}): wanted a certificate and its key, both PEM") from error
 
 
 def _algorithm(key: PrivateKey, path: Path) -> str:

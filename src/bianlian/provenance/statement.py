@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 from PIL import Image as Pillow
 
 from bianlian.errors import VideoError
 from bianlian.video import PICTURE_SUFFIXES
+from bianlian.video.container import open_video
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's word for a picture of a camera into which a trained network has put something."""
@@ -118,8 +118,5 @@ def _packet_of(path: Path) -> str:
 
 
 def _tags_of(path: Path) -> dict[str, str]:
-    try:
-        with av.open(str(path.absolute()), "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace") as file:
-            return dict(file.metadata)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(f"wanted a video, {path} is none that can be read ({error}): check the file") from error
+    with open_video(path) as file:
+        return dict(file.metadata)

@@ -45,7 +45,7 @@ def carriers() -> Carriers:
     noise = np.frombuffer(hashlib.shake_256(_KEY).digest(9 * count), np.uint8).reshape(count, 9)
     order = np.argsort(np.ascontiguousarray(noise[:, :8]).view(">u8")[:, 0], kind="stable")
     used = CODE_BITS * _CHIPS
-    return Carriers(1.0 - 2.0 * (noise[:, 8] & 1), order[used:], order[:used].reshape(CODE_BITS, _CHIPS))
+    return Carriers(1.0 - 2.0 * (noise[:, 8] & 1).astype(np.float64), order[used:], order[:used].reshape(CODE_BITS, _CHIPS))
 
 
 def pattern(code: NDArray[np.int8] | None) -> NDArray[np.float32]:
@@ -56,7 +56,7 @@ def pattern(code: NDArray[np.int8] | None) -> NDArray[np.float32]:
     if code is not None:
         values[deal.bits] = deal.signs[deal.bits] * code[:, None]
     tile = _synthesise(values)
-    return (tile / np.sqrt(np.mean(tile**2))).astype(np.float32)
+    return np.asarray(tile / np.sqrt(np.mean(tile**2)), np.float32)
 
 
 def soft_bits(tile: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,7 +70,8 @@ class Stamp:
     def _gain(self, image: Image) -> NDArray[np.float32]:
         """Strength at each cell: between ``_CALM`` and ``_LOUD`` by how busy the picture is, held down to ``STRONGEST``."""
         width, height = self._size
-        small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (width // _SMALL * 2, height // _SMALL * 2), interpolation=cv2.INTER_AREA)
+        size = (width // _SMALL * 2, height // _SMALL * 2)
+        small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
         detail = cv2.absdiff(small, cv2.blur(small, (5, 5)))
         busy = cv2.blur(detail, (5, 5)).astype(np.float32)
         gain = np.clip(_CALM + busy / _BUSY, _CALM, _LOUD)

@@ -34,8 +34,8 @@ class VideoWriter:
 
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
     input's. start, stop: as given to ``frames``; sound outside is left out. rate: frames a second for inputs without time.
-    note: gets one line for everything that could not be kept exactly. marks: what the video says about itself. The file appears under its name on a clean exit only.
-    Raises OutputError.
+    note: gets one line for everything that could not be kept exactly. marks: what the video says about itself. The file
+    appears under its name on a clean exit only. Raises OutputError.
     """
 
     def __init__(

@@ -18,7 +18,8 @@ from bianlian.video.whole import check_output, discard, keep, new_part, new_part
 class ImageWriter:
     """Context manager that writes one frame as one picture, by the suffix of ``path`` (JPEG and WebP at quality 95).
 
-    EXIF and ICC profile of ``like`` go along where it is a picture. marks: what the picture says about itself. The file appears on a clean exit only. Raises OutputError.
+    EXIF and ICC profile of ``like`` go along where it is a picture. marks: what the picture says about itself. The
+    file appears on a clean exit only. Raises OutputError.
     """
 
     def __init__(
