@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
 from bianlian.cli import main
-from bianlian.files import replacing
-from bianlian.provenance.consent import add_consent
 from bianlian.provenance.mark import Marker, Origin
 from bianlian.provenance.verify import verify
-from bianlian.types import Frame, Image
-from bianlian.video import Encoding, VideoWriter, frames, open_writer, probe
+from bianlian.types import Frame
+from bianlian.video import Encoding, frames, open_writer, probe
 
 DEMO_FRAMES = 8
 

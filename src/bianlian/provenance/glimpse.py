@@ -13,7 +13,7 @@ from bianlian.types import Image
 from bianlian.video import frames, list_pictures, probe, read_picture
 from bianlian.video.container import open_video, picture_stream
 
-GLIMPSES = 24
+GLIMPSES = 12
 """Frames that are looked at."""
 _SHORT = 600
 

@@ -7,7 +7,7 @@ pilot at all shifts at once; the best few are refined and read. What counts as f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bianlian.provenance.code import decode, encode
 from bianlian.provenance.tile import TILE, pattern, soft_bits
+from bianlian.provenance.watermark import CELL
 from bianlian.types import Image
 
 LEAST = 5.5
@@ -26,8 +27,7 @@ WORK = 720
 """Pictures with a longer short side are scaled down to this."""
 SCALES = (0.96, 3.4)
 """Pixels of a cell that are searched: 0.48 to 1.7 times the usual two."""
-_STEP = 0.004
-_TRIES = 6
+_PLAIN, _TRIES, _LEAST_SIDE = 7.5, 5, 48
 _BANDS, _WAVELET, _LOCAL, _CLIP, _FINE = 5, "db2", 3, 1.5, 0.7
 
 Plane = NDArray[np.float32]
@@ -51,9 +51,11 @@ def find(images: Iterable[Image]) -> Found | None:
 
 
 def gather(images: Iterable[Image]) -> Plane | None:
-    """Add up what is left of pictures (H, W, 3) uint8 without their content; None without any."""
+    """Add up what is left of pictures (H, W, 3) uint8 without their content; None without any that are large enough."""
     total: Plane | None = None
     for image in images:
+        if min(image.shape[:2]) < _LEAST_SIDE:
+            continue
         plane = whiten(image)
         total = plane if total is None else total + plane
     return total
@@ -67,7 +69,7 @@ def whiten(image: Image) -> Plane:
         factor = WORK / min(height, width)
         grey = cv2.resize(grey, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA)
     levels = min(_BANDS, pywt.dwtn_max_level(grey.shape, _WAVELET))
-    bands = pywt.wavedec2(grey.astype(np.float32), _WAVELET, level=max(1, levels))
+    bands = pywt.wavedec2(grey.astype(np.float32), _WAVELET, level=levels)
     even = [np.zeros_like(bands[0]), *(tuple(_even(b) for b in details) for details in bands[1:])]
     even[-1] = tuple(_FINE * b for b in even[-1])
     out = pywt.waverec2(even, _WAVELET)
@@ -81,14 +83,32 @@ def _even(band: Plane) -> Plane:
 
 def search(plane: Plane) -> Found | None:
     """Try all scales on a whitened picture, the usual ones first."""
-    count = int(np.log(SCALES[1] / SCALES[0]) / _STEP)
-    cells = SCALES[0] * np.exp(_STEP * np.arange(count + 1))
-    peaks = [_peak(plane, cell, cell)[0] for cell in cells]
-    for k in np.argsort(peaks)[::-1][:_TRIES]:
-        found = _read(plane, float(cells[k]))
-        if found is not None:
+    ranked: list[tuple[float, float]] = []
+    for cell in _scales(max(plane.shape)):
+        peak = _peak(plane, cell, cell)[0]
+        if peak > _PLAIN and (found := _read(plane, cell, max(plane.shape))) is not None:
+            return found
+        ranked.append((peak, cell))
+    for peak, cell in sorted(ranked, reverse=True)[:_TRIES]:
+        if peak <= _PLAIN and (found := _read(plane, cell, max(plane.shape))) is not None:
             return found
     return None
+
+
+def _step(cell: float, length: int) -> float:
+    """Ratio of two scales to try, less 1: half a step is off by half a cell where a picture of that length ends."""
+    return float(np.clip(2 * cell / length, 0.003, 0.01))
+
+
+def _scales(length: int) -> list[float]:
+    """Cells to try on a picture of that length, the usual size first."""
+    cells = [CELL]
+    while cells[-1] < SCALES[1]:
+        cells.append(cells[-1] * (1 + _step(cells[-1], length)))
+    down = [CELL]
+    while down[-1] > SCALES[0]:
+        down.append(down[-1] / (1 + _step(down[-1], length)))
+    return sorted(cells + down[1:], key=lambda cell: abs(np.log(cell / CELL)))
 
 
 def _fold(plane: Plane, across: float, down: float) -> NDArray[np.float64]:
@@ -116,20 +136,27 @@ def _peak(plane: Plane, across: float, down: float) -> tuple[float, tuple[int, i
     return float((match.flat[best] - match.mean()) / (match.std() + 1e-12)), (best // TILE, best % TILE)
 
 
+def _best(plane: Plane, cells: Sequence[tuple[float, float]]) -> tuple[float, tuple[int, int], tuple[float, float]]:
+    """Try some scales -> peak, shift and cell of the best."""
+    tried = [(*_peak(plane, *cell), cell) for cell in cells]
+    return max(tried, key=lambda t: t[0])
+
+
 def _flat(spectrum: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """Hold down the frequencies that stand out: brick walls and blinds repeat too."""
     size = np.abs(spectrum)
     return np.asarray(spectrum / (size + np.median(size) + 1e-12))
 
 
-def _read(plane: Plane, cell: float) -> Found | None:
+def _read(plane: Plane, cell: float, length: int) -> Found | None:
     """Refine a scale, then read the id. Returns None where the pilot does not stand out or the check does not fit."""
-    across = down = cell
-    peak, shift = _peak(plane, across, down)
-    for step in (_STEP / 2, _STEP / 4, _STEP / 8):
-        around = [(across * (1 + a * step), down * (1 + d * step)) for a in (-1, 0, 1) for d in (-1, 0, 1)]
-        tried = [(*_peak(plane, *c), c) for c in around]
-        peak, shift, (across, down) = max(tried, key=lambda t: t[0])
+    step = _step(cell, length)
+    peak, shift, (across, down) = _best(plane, [(cell * (1 + a * step),) * 2 for a in (-0.8, -0.4, 0, 0.4, 0.8)])
+    for finer in (step / 4, step / 8, step / 16):
+        if peak < LEAST - 1:
+            return None
+        around = [(across * (1 + a * finer), down * (1 + d * finer)) for a in (-1, 0, 1) for d in (-1, 0, 1)]
+        peak, shift, (across, down) = _best(plane, around)
     if peak < LEAST:
         return None
     spectrum = _flat(np.fft.rfft2(_fold(plane, across, down)))
