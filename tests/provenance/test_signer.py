@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bianlian.errors import ConfigError
 from bianlian.provenance import signer
-from bianlian.provenance.manifest import Claim, read_manifest, sign
+from bianlian.provenance.manifest import Claim, check_identity, read_manifest, sign
 from bianlian.provenance.signer import CHAIN, KEY, data_dir, local_authority, local_identity, open_identity
 
 
@@ -76,6 +77,15 @@ def test_a_studio_signs_with_its_own(home: Path, tmp_path: Path, monkeypatch: py
     assert found is not None
     assert (found.state, found.whole) == ("Invalid", False)
     assert any("mismatch" in failure for failure in found.failures)
+
+
+def test_a_certificate_that_c2pa_does_not_take_is_refused_before_the_work(home: Path) -> None:
+    mine = local_identity()
+    check_identity(mine)
+    certificates = mine.chain.split(b"-----END CERTIFICATE-----\n")
+    authority = certificates[1] + b"-----END CERTIFICATE-----\n"  # vouches for others and may sign nothing itself
+    with pytest.raises(ConfigError, match="C2PA cannot sign"):
+        check_identity(replace(mine, chain=authority))
 
 
 @pytest.mark.parametrize("broken", ["no chain", "no key", "swapped", "other key", "garbage"])

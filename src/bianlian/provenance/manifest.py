@@ -18,7 +18,7 @@ from typing import Any
 import c2pa
 
 from bianlian import __version__
-from bianlian.errors import OutputError, VideoError
+from bianlian.errors import ConfigError, OutputError, VideoError
 from bianlian.files import discard, new_part, replacing, writing
 from bianlian.provenance.signer import Identity, local_authority
 from bianlian.provenance.statement import SOURCE_TYPE
@@ -104,6 +104,25 @@ def sign(path: Path, claim: Claim, identity: Identity, sidecar: Path) -> None:
                 discard(signed)
     except c2pa.C2paError as error:
         raise OutputError(f"cannot sign {claim.title} ({error}): check the certificate and the disk") from error
+
+
+def check_identity(identity: Identity) -> None:
+    """Sign a few bytes, to learn before the work whether C2PA takes a certificate. Raises ConfigError."""
+    why = f"C2PA cannot sign with the certificate of {identity.name}"
+    try:
+        with _context() as context, _signer(identity) as signer, c2pa.Builder({"title": "trial"}, context) as builder:
+            builder.set_intent(c2pa.C2paBuilderIntent.CREATE, c2pa.C2paDigitalSourceType.EMPTY)
+            builder.set_no_embed()
+            store = builder.sign(signer, _OTHER, BytesIO(b"trial"), BytesIO())
+            with c2pa.Reader(_OTHER, BytesIO(b"trial"), store, context=context) as reader:
+                codes = _manifest(json.loads(reader.json()), "").failures
+    except c2pa.C2paError as error:
+        raise ConfigError(f"{why} ({error}): it wants a certificate for signing e-mail or documents, with its chain") from error
+    wrong = [
+        code for code in codes if code.startswith(("signingCredential.invalid", "signingCredential.expired", "claimSignature"))
+    ]
+    if wrong:
+        raise ConfigError(f"{why} ({', '.join(wrong)}): it wants a certificate for signing e-mail or documents, with its chain")
 
 
 def read_manifest(path: Path, sidecar: Path | None = None) -> Manifest | None:

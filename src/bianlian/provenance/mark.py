@@ -11,7 +11,7 @@ from typing import Any, final
 
 from bianlian.files import replacing
 from bianlian.provenance.label import Label, Language, Span
-from bianlian.provenance.manifest import HOLDERS, SIDECAR, Claim, sign
+from bianlian.provenance.manifest import HOLDERS, SIDECAR, Claim, check_identity, sign
 from bianlian.provenance.signer import Identity, local_identity
 from bianlian.provenance.statement import append_xmp, tags, xmp
 from bianlian.provenance.watermark import Stamp, carries, id_text, new_id
@@ -56,6 +56,7 @@ class Marker:
         """Open the signer's identity, which is made on first use. size: of the frames. Raises OutputError, ConfigError."""
         self._out, self._origin, self._label = out, origin, (span, language)
         self._signer = origin.signer or local_identity()
+        check_identity(self._signer)
         self._number = new_id()
         self._watermark = carries(*size)
         self._stamps: dict[tuple[int, int], Stamp] = {}
