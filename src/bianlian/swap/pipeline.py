@@ -11,6 +11,9 @@ from bianlian import plugins
 from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
+from bianlian.provenance.consent import footage_consent
+from bianlian.provenance.mark import Marker, Origin
+from bianlian.provenance.signer import Identity
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
@@ -43,6 +46,7 @@ def swap(
     model: str = "",
     consent: str = NO_CONSENT,
     tracks: Path | None = None,
+    signer: Identity | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
@@ -51,8 +55,8 @@ def swap(
     target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
     a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
     the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
-    target, detector and landmarker stay the same. Frames without a face to swap go through untouched and are counted with the
-    reason.
+    target, detector and landmarker stay the same. signer: who signs the output, this user's own identity when
+    None. Frames without a face to swap go through untouched and are counted with the reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
     PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
     """
@@ -66,10 +70,17 @@ def swap(
         note(line)
 
     info = probe(target)
+    target_consent = footage_consent(target)
+    if target_consent == NO_CONSENT:
+        tell_user(f"no consent record for {target.name}; `bianlian consent {target} --add TEXT` makes one")
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
+    people_in = tuple(role.swapper.person for role in cast)
+    consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
+    origin = Origin(target, model, people_in, consents, target_consent, signer)
+    marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang)
     analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
     if len(analysis.tracks) > 1:
         tell_user(describe(analysis))
@@ -84,8 +95,9 @@ def swap(
     plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
+    swappers = [role.swapper for role in cast]
     done = render(
-        target, info, analysis, plan, [role.swapper for role in cast], out, settings, clock=clock, progress=progress, note=tell_user
+        target, info, analysis, plan, swappers, out, settings, marker=marker, clock=clock, progress=progress, note=tell_user
     )
     report = SwapReport(
         target=str(target),
@@ -101,6 +113,8 @@ def swap(
         wall=round(perf_counter() - start, 3),
         notes=tuple(notes),
         versions=versions(),
+        target_consent=target_consent,
+        mark=marker.marked,
     )
     write_report(report, report_path(out))
     return report

@@ -17,6 +17,7 @@ from bianlian.errors import InputError
 from bianlian.faceset.ahead import ahead
 from bianlian.geometry import compose
 from bianlian.model import Swapper
+from bianlian.provenance.mark import Marker
 from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.paste import Finish, paste
@@ -68,11 +69,13 @@ def render(
     out: Path,
     settings: SwapSettings,
     *,
+    marker: Marker,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
-    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
+    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size;
+    marker: of this output.
 
     The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises VideoError, OutputError, and what
     the network raises.
@@ -88,8 +91,10 @@ def render(
         cut = ahead(_look(cut, front, clock), DEPTH)
     drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
     joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
-    with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
+    with open_writer(out, info, settings.encoding, note, marks=marker.marks) as writer, closing(joined) as done:
         for frame, places in done:
+            with clock("mark"):
+                frame = marker.frame(frame, swapped=bool(places))
             with clock("encode"):
                 writer.write(frame)
             count += 1

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, PngImagePlugin
 
 from bianlian.errors import VideoError
 from bianlian.types import Image
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 _ORIENTATION = 0x0112
+_XMP_TAG = 700
 _QUALITY = {".jpg": {"quality": 95, "subsampling": 0}, ".jpeg": {"quality": 95, "subsampling": 0}, ".webp": {"quality": 95}}
 
 
@@ -80,15 +81,28 @@ def picture_header(path: Path) -> tuple[int, int, str, str]:
         return width, height, str(picture.format).lower(), picture.mode
 
 
-def write_picture(path: Path, image: Image, source: Path | None, note: Callable[[str], None]) -> None:
+def write_picture(path: Path, image: Image, source: Path | None, note: Callable[[str], None], xmp: bytes = b"") -> None:
     """Write RGB (H, W, 3) uint8 by the suffix of ``path`` (JPEG and WebP at quality 95).
 
-    source: a picture whose EXIF (orientation reset, thumbnail left out) and ICC profile go along. Raises OSError.
+    source: a picture whose EXIF (orientation reset, thumbnail left out) and ICC profile go along. xmp: a packet to carry; a BMP
+    has no place for one. Raises OSError.
     """
     extras: dict[str, Any] = dict(_QUALITY.get(path.suffix.lower(), {}))
+    if xmp:
+        extras |= _packet(path.suffix.lower(), xmp)
     if source is not None and path.suffix.lower() != ".bmp":
         extras |= _carried(source, note)
     Pillow.fromarray(image).save(path, **extras)
+
+
+def _packet(suffix: str, xmp: bytes) -> dict[str, Any]:
+    if suffix == ".png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        return {"pnginfo": chunks}
+    if suffix in (".tif", ".tiff"):
+        return {"tiffinfo": {_XMP_TAG: xmp}}
+    return {} if suffix == ".bmp" else {"xmp": xmp}
 
 
 def _carried(source: Path, note: Callable[[str], None]) -> dict[str, bytes]:
