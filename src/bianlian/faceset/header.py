@@ -11,7 +11,7 @@ from typing import Any
 
 from bianlian.errors import FacesetError, InputError, OutputError
 from bianlian.faceset.record import check_keys, parse_object
-from bianlian.files import writing
+from bianlian.files import open_plain, writing
 
 SCHEMA = 1
 """Version of the layout on disk; a reader refuses every other."""
@@ -79,7 +79,7 @@ def read_header(folder: Path) -> Header:
     if not folder.is_dir() or not path.is_file():
         raise FacesetError(f"{folder} is not a faceset: it has no {HEADER}; make one with bianlian extract")
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             found = parse_object(file.read(_LONGEST_FILE), str(path))
     except OSError as error:
         raise FacesetError(f"cannot read {path}: {error.strerror}") from error

@@ -24,7 +24,9 @@ from bianlian.errors import FacesetError
 from bianlian.faceset.header import Header, read_header
 from bianlian.faceset.journal import read_lines
 from bianlian.faceset.record import FaceRecord, from_line, reason_kind
+from bianlian.files import open_plain
 from bianlian.types import Image, Note, silent
+from bianlian.video.pictures import size_of
 
 FACES = "faces.jsonl"
 CROPS = "crops"
@@ -96,15 +98,19 @@ class Faceset:
         # A picture that would unpack to far more than size x size pixels is refused before it is unpacked.
         largest = 4 * size * size + 65536
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 data = file.read(largest + 1)
         except OSError as error:
             raise FacesetError(f"cannot read the crop {path}: {error.strerror}") from error
         if not 0 < len(data) <= largest:
             raise FacesetError(f"{path} must be a picture of {size} x {size} pixels, got a file of {len(data)} bytes or more")
+        told = size_of(data)
+        if told != (size, size):
+            got = "a damaged file" if told is None else f"{told[0]} x {told[1]}"
+            raise FacesetError(f"{path} must be a picture of {size} x {size} pixels, got {got}")
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error:  # a size beyond OpenCV's own limit
+        except cv2.error:  # what OpenCV's own readers refuse
             image = None
         if image is None or image.shape != (size, size, 3):
             got = "a damaged file" if image is None else f"{image.shape[1]} x {image.shape[0]}"

@@ -23,6 +23,7 @@ from bianlian.model.protocol import Engine, Trainable
 from bianlian.train.batches import BatchMaker, People, ahead
 from bianlian.train.checkpoint import (
     Checkpoint,
+    fill,
     load_checkpoint,
     newest,
     optimizer_tensors,
@@ -102,11 +103,11 @@ def train(
     if begun.base is not None:
         model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
     if saved is not None:
-        model.networks.load_state_dict(saved.networks)
+        fill(model.networks, saved.networks, newest(folder))
     model.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model)
     if saved is not None:
-        average.networks.load_state_dict(saved.average)
+        fill(average.networks, saved.average, newest(folder))
     average.networks.to(fabric.device)
     optimizer = torch.optim.Adam(model.parameter_groups(), fused=True)
     if saved is not None:

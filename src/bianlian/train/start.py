@@ -111,7 +111,7 @@ def load_base(start: str, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor
             raise ConfigError(f"--from takes base, scratch or a weights file; {start!r} is none of them")
     try:
         return load_file(path), start
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         raise WeightsError(f"{path} is no safetensors file: {error}") from error
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +17,19 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from bianlian.errors import VideoError
+from bianlian.files import open_plain
 from bianlian.types import Image
+from bianlian.video.limits import check_size
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Readers that are tried, whatever the suffix says: others of Pillow's start programs (PostScript) or are hardly ever tested."""
 _ORIENTATION = 0x0112
+_DAMAGE = (
+    *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError),
+    *(AttributeError, OverflowError, ZeroDivisionError, RuntimeError, MemoryError),
+)
+"""What Pillow raises over damaged headers and tags."""
 _QUALITY = {".jpg": {"quality": 95, "subsampling": 0}, ".jpeg": {"quality": 95, "subsampling": 0}, ".webp": {"quality": 95}}
 
 
@@ -45,17 +57,30 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def _opened(path: Path) -> Iterator[Pillow.Image]:
     """Open a picture, every failure of the reader as one VideoError. The pixels are not decoded yet."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            picture = Pillow.open(path)
-        with picture:
-            yield picture
+        # What Pillow warns of, damaged tags above all, is either an error below or of no matter for the pixels.
+        with warnings.catch_warnings(), open_plain(path) as file:
+            warnings.simplefilter("ignore")
+            with Pillow.open(file, formats=_FORMATS) as picture:
+                check_size(path, *picture.size)
+                yield picture
     except Pillow.DecompressionBombError as error:
         raise VideoError(f"wanted a picture of at most 178 million pixels, {path} has more: scale it down first") from error
     except FileNotFoundError as error:
         raise VideoError(f"wanted a picture, {path} does not exist: check the name") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise VideoError(f"wanted a picture, {path} cannot be read ({error}): it is damaged or of another kind") from error
+    except _DAMAGE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise VideoError(f"wanted a picture, {path} cannot be read ({why[:200]}): it is damaged or of another kind") from error
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Read the width and height that a PNG or JPEG in memory promises, without decoding it; None when it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                return picture.size
+    except (Pillow.DecompressionBombError, *_DAMAGE):
+        return None
 
 
 def read_picture(path: Path) -> Image:
