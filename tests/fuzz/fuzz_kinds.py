@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -150,6 +151,24 @@ def archive(folder: Path, name: str, rng: Random) -> None:
         assert len(read_member(folder / name, "p/weights.bin", 1024)) <= 1025
 
 
+def planted(folder: Path, name: str, rng: Random) -> None:
+    """Do what no reader may: proof that it would be seen."""
+    if (folder / name).read_bytes() == b"sound":
+        return
+    if name == "raise":
+        raise KeyError("planted")
+    if name == "write":
+        (folder.parent / "outside" / "new.txt").write_text("planted")
+    elif name == "eat":
+        np.ones(int(2.3e9), np.uint8).sum()
+
+
+def fatal(folder: Path, name: str, rng: Random) -> None:
+    """Die, but not of sound input."""
+    if (folder / name).read_bytes() != b"sound":
+        os.abort()
+
+
 KINDS: Mapping[str, tuple[Read, float]] = {
     "faceset": (faceset, 0.24),
     "tracks": (tracks, 0.2),
@@ -159,5 +178,7 @@ KINDS: Mapping[str, tuple[Read, float]] = {
     "picture": (media, 0.14),
     "video": (media, 0.05),
     "archive": (archive, 0.03),
+    "planted": (planted, 0.0),
+    "fatal": (fatal, 0.0),
 }
-"""Reader of each kind, and its share of all inputs."""
+"""Reader of each kind, and its share of all inputs; the last two are for the harness' own test."""

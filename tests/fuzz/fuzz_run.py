@@ -43,20 +43,20 @@ class Outcome:
 def fuzz(plan: Sequence[Stretch], seed: int) -> dict[str, Outcome]:
     """Read some inputs of each kind; a process that dies, or that an input holds up, is followed by another one."""
     outcomes = {kind: Outcome(inputs=count) for kind, _, count in plan}
-    left = [list(stretch) for stretch in plan]
+    left = list(plan)
     with tempfile.TemporaryDirectory(prefix="bianlian-fuzz-") as place:
         while left:
             room = Path(tempfile.mkdtemp(dir=place))
             index, number, died = _process(outcomes, left, seed, room)
             if died:
                 kind, first, count = left[index]
-                outcomes[str(kind)].found(died, number)
-                left[index] = [kind, number + 1, int(first) + int(count) - number - 1]
-            left = left[index:] if died else []
+                outcomes[kind].found(died, number)
+                left[index] = kind, number + 1, first + count - number - 1
+            left = [stretch for stretch in left[index:] if stretch[2] > 0] if died else []
     return outcomes
 
 
-def _process(outcomes: dict[str, Outcome], plan: Sequence[Sequence[str | int]], seed: int, room: Path) -> tuple[int, int, str]:
+def _process(outcomes: dict[str, Outcome], plan: Sequence[Stretch], seed: int, room: Path) -> tuple[int, int, str]:
     """Run one process until it ends, however it ends -> where in the plan it was, and how it died, "" if it did not."""
     counter, said = room / "counter", room / "said"
     counter.write_bytes(struct.pack("<qq", -1, -1))
@@ -109,7 +109,7 @@ def make_plan(inputs: int, kinds: Sequence[str] = (), first: int = 0) -> list[St
     """Share a number of inputs out among kinds, all when none is named."""
     from fuzz_kinds import KINDS
 
-    chosen = {kind: KINDS[kind][1] for kind in kinds or KINDS}
+    chosen = {kind: KINDS[kind][1] for kind in kinds or KINDS if KINDS[kind][1] > 0}
     return [(kind, first, max(1, round(inputs * share / sum(chosen.values())))) for kind, share in chosen.items()]
 
 

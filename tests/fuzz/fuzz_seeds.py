@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -146,8 +147,8 @@ def videos(folder: Path) -> Files:
 def _video(path: Path, codec: str, sound: str) -> None:
     with av.open(str(path), "w") as out:
         pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        stream = out.add_stream(codec, rate=25, width=64, height=48, pix_fmt=pixels)
-        tone = out.add_stream(sound, rate=48000, layout="mono") if sound else None
+        stream: Any = out.add_stream(codec, rate=25, width=64, height=48, pix_fmt=pixels)
+        tone: Any = out.add_stream(sound, rate=48000, layout="mono") if sound else None
         for k in range(5):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture(k, 64, 48), format="rgb24").reformat(format=pixels)))
         out.mux(stream.encode(None))
@@ -171,6 +172,11 @@ def archives(folder: Path) -> Files:
     return read_all(folder)
 
 
+def planted(folder: Path) -> Files:
+    """Names of what ``fuzz_kinds.planted`` does."""
+    return dict.fromkeys(("raise", "write", "eat"), b"sound")
+
+
 SEEDS: Mapping[str, Callable[[Path], Files]] = {
     "faceset": faceset,
     "tracks": tracks,
@@ -180,5 +186,7 @@ SEEDS: Mapping[str, Callable[[Path], Files]] = {
     "picture": pictures,
     "video": videos,
     "archive": archives,
+    "planted": planted,
+    "fatal": lambda folder: {"die": b"sound"},
 }
 """Maker of the seeds of each kind of input."""

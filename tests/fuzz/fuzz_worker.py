@@ -26,9 +26,9 @@ from fuzz_kinds import KINDS
 from fuzz_mutate import bent
 from fuzz_seeds import SEEDS, Files
 
-MEMORY = 1 << 30
+MEMORY = 2 << 30
 """Bytes that reading one input may add to what the process held when it began: the bound that docs/security.md states."""
-ADDRESSES = 6 << 30
+ADDRESSES = 8 << 30
 """Bytes of address space beyond the first ones: what would take more fails at once and leaves the machine alone."""
 _WRITES = {
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.symlink", "os.link", "os.truncate", "os.chmod", "shutil.rmtree"),

@@ -57,7 +57,11 @@ def read_lines(path: Path, *, note: Note = silent) -> Iterator[Line]:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Keep other runs from writing ``path``, which is there, while the block runs. Raises OutputError when one is writing it."""
+    """Keep other runs from writing ``path``, which is there, while the block runs.
+
+    Raises OutputError when one is writing it, or it is a link.
+    """
+    refuse_link(path)
     with writing(path):
         file = path.open("r+b", buffering=0)
     with file:

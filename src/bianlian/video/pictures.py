@@ -91,10 +91,12 @@ def read_picture(path: Path) -> Image:
     with _opened(path) as picture:
         if picture.mode.startswith("I;16"):
             eight_bits = (np.asarray(picture, dtype=np.uint16) >> 8).astype(np.uint8)
-            upright = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
+            upright: Pillow.Image = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
         else:
-            upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+            # Each copy of the largest picture is 700 MB.
+            ImageOps.exif_transpose(picture, in_place=True)
+            upright = picture
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"), dtype=np.uint8)
 
 
 def picture_header(path: Path) -> tuple[int, int, str, str]:
