@@ -90,7 +90,7 @@ def tracks(folder: Path, name: str, rng: Random) -> None:
 def report(folder: Path, name: str, rng: Random) -> None:
     """Read what lies beside an output."""
     with refusing():
-        made(folder / "o.mp4", folder / "o.json", silent)
+        made(folder / "o.mp4", folder.parent / "outside" / "secret.txt", silent)
 
 
 def run(folder: Path, name: str, rng: Random) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from bianlian.files import refuse_link, replacing, writing
+from bianlian.files import open_plain, refuse_link, replacing, writing
 
 METRICS = "metrics.jsonl"
 _LONGEST = 1 << 16
@@ -42,13 +42,13 @@ class RunLog:
 
 
 def _keep_until(path: Path, iteration: int) -> None:
-    with path.open(encoding="utf-8", errors="replace") as file, replacing(path) as part, part.open("w", encoding="utf-8") as kept:
-        for line in iter(lambda: file.readline(_LONGEST), ""):
-            if line.endswith("\n") and _iteration(line) <= iteration:
+    with open_plain(path) as file, replacing(path) as part, part.open("wb") as kept:
+        for line in iter(lambda: file.readline(_LONGEST), b""):
+            if line.endswith(b"\n") and _iteration(line) <= iteration:
                 kept.write(line)
 
 
-def _iteration(line: str) -> float:
+def _iteration(line: bytes) -> float:
     try:
         return float(json.loads(line)["iteration"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

@@ -72,15 +72,21 @@ def _opened(path: Path) -> Iterator[Pillow.Image]:
         raise VideoError(f"wanted a picture, {path} cannot be read ({why[:200]}): it is damaged or of another kind") from error
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
-    """Read the width and height that a PNG or JPEG in memory promises, without decoding it; None when it is none."""
+def unpack(data: bytes, size: tuple[int, int]) -> Image:
+    """Decode a PNG or JPEG of a known size (width, height) in memory -> (H, W, 3) uint8 RGB.
+
+    Raises ValueError that says what came instead; a picture that promises another size is not decoded.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-                return picture.size
-    except (Pillow.DecompressionBombError, *_DAMAGE):
-        return None
+                found = picture.size
+                if found == size:
+                    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"), dtype=np.uint8)
+    except (Pillow.DecompressionBombError, *_DAMAGE) as error:
+        raise ValueError("a damaged file") from error
+    raise ValueError(f"{found[0]} x {found[1]}")
 
 
 def read_picture(path: Path) -> Image:

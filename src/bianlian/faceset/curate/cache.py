@@ -24,6 +24,7 @@ from bianlian.faceset.curate.table import Seen, stack
 from bianlian.faceset.header import write_whole
 from bianlian.faceset.journal import read_lines
 from bianlian.faceset.record import check_keys, parse_object
+from bianlian.files import open_plain
 from bianlian.types import Note
 
 MEASURES, EMBEDDINGS = "measures.jsonl", "embeddings.npy"
@@ -79,6 +80,7 @@ def _from_object(found: dict[str, Any], where: str) -> tuple[int, Seen]:
 
 def _descriptions(path: Path, count: int) -> NDArray[np.float32] | None:
     try:
+        open_plain(path).close()
         # Mapped, a file that promises more numbers than it holds is refused before memory is taken for them.
         who = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError):
