@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 from bianlian.errors import OutputError
 
+_PART = re.compile(r"\.(?:[0-9a-f]{12}|.+)\.part(?:\.[^.]*)?")
 _WHY = {
     errno.ENOSPC: "the disk is full: free some space, or write elsewhere",
     errno.EDQUOT: "the disk quota is used up: free some space, or write elsewhere",
@@ -156,6 +158,17 @@ def discard(part: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
     else:
         part.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Tell by its name whether something is the part of an output that a killed process left behind, or another one is writing."""
+    return _PART.fullmatch(path.name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove the parts that killed processes left in a folder; call it where no other process is writing."""
+    for left in [p for p in folder.iterdir() if is_part(p)] if folder.is_dir() else []:
+        discard(left)
 
 
 def _part_name(path: Path) -> Path:

@@ -148,9 +148,9 @@ def test_a_crop_that_unpacks_to_another_size_is_refused_before_it_is_unpacked(tm
     Pillow.fromarray(picture()).save(out, "JPEG")
     data = bytearray(out.getvalue())
     at = data.index(b"\xff\xc0")  # the frame header: its height and width
-    data[at + 5 : at + 9] = struct.pack(">HH", 30_000, 30_000)
+    data[at + 5 : at + 9] = struct.pack(">HH", 12_000, 12_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for bomb, size in ((bytes(data), "30000 x 30000"), (png(30_000, 30_000), "30000 x 30000"), (png(33, 32), "33 x 32")):
+    for bomb, size in ((bytes(data), "12000 x 12000"), (png(30_000, 30_000), "damaged"), (png(33, 32), "33 x 32")):
         crop.write_bytes(bomb)
         faceset = Faceset.open(folder)
         with pytest.raises(FacesetError, match=size):

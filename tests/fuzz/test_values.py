@@ -22,7 +22,7 @@ from bianlian.swap.tracks import read_tracks
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40)
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=8), inner, max_size=4))
-QUICK = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None)
+QUICK = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from bianlian.faceset.header import HEADER, Header, read_header, write_header, w
 from bianlian.faceset.journal import Journal, read_lines
 from bianlian.faceset.record import FaceRecord, check_keys, from_line, parse_object, to_line
 from bianlian.faceset.store import CROPS, FACES, check_crops_folder
-from bianlian.files import flush, writing
+from bianlian.files import flush, is_part, writing
 from bianlian.types import Crop, Image, Note, silent
 
 INPUTS = "inputs.jsonl"
@@ -149,10 +149,13 @@ def encode_crop(image: Image, format: str) -> bytes:
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether a new faceset can be made at ``path``: nothing there, or an empty folder. Raises FacesetError for a file."""
+    """Tell whether a new faceset can be made at ``path``: nothing there, or nothing but what a killed run had begun to write.
+
+    Raises FacesetError for a file.
+    """
     if path.exists() and not path.is_dir():
         raise FacesetError(f"{path} is a file; give a folder for the faceset")
-    return not path.exists() or not any(path.iterdir())
+    return not path.exists() or all(is_part(p) for p in path.iterdir())
 
 
 def merged(path: Path, header: Header) -> Header:
