@@ -42,7 +42,7 @@ SMALL = 200 << 20
 def png(width: int, height: int, data: bytes = b"") -> bytes:
     """A PNG of 1 bit a pixel that promises any size."""
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", data or zlib.compress(bytes(1000))), (b"IEND", b"")]
+    chunks = [(b"IHDR", head), (b"IDAT", data or zlib.compress(bytes(20_000))), (b"IEND", b"")]
     body = b"".join(struct.pack(">I", len(d)) + kind + d + b"0000" for kind, d in chunks)
     return with_checksums(b"\x89PNG\r\n\x1a\n" + body)
 
@@ -76,12 +76,12 @@ def postscript(path: Path) -> None:
 
 
 def big_frames(path: Path) -> None:
-    with av.open(str(path.with_suffix(".mkv")), "w") as out:
+    with av.open(str(path.with_suffix(".mov")), "w") as out:
         stream = out.add_stream("png", rate=25, width=64, height=48, pix_fmt="rgb24")
         for k in range(2):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture(k, 64, 48), format="rgb24")))
         out.mux(stream.encode(None))
-    file = path.with_suffix(".mkv")
+    file = path.with_suffix(".mov")
     file.write_bytes(file.read_bytes().replace(b"IHDR" + struct.pack(">II", 64, 48), b"IHDR" + struct.pack(">II", 60_000, 60_000)))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from bianlian import plugins
-from bianlian.config import from_mapping, read_toml, to_mapping, to_toml
+from bianlian.config import from_mapping, read_toml, short, to_mapping, to_toml
 from bianlian.errors import ConfigError, InputError, RunError
 from bianlian.faceset.header import check_person
 from bianlian.faceset.store import Faceset
@@ -113,7 +113,7 @@ def open_run(folder: Path) -> RunConfig:
     try:
         values = read_toml(path)
         if values.get("schema") != SCHEMA:
-            raise RunError(f"{path} has schema {values.get('schema')!r}, this version reads schema {SCHEMA}")
+            raise RunError(f"{path} has schema {short(values.get('schema'))}, this version reads schema {SCHEMA}")
         return from_mapping(RunConfig, values, str(path))
     except ConfigError as error:
         raise RunError(f"{error}") from error
