@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-TIMES = int(os.environ.get("BIANLIAN_KILLS", "3"))
+TIMES = int(os.environ.get("BIANLIAN_KILLS", "2"))
 """How often each command is killed; ``make faults`` takes more."""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceset_fakes import DrawnDetector, DrawnLandmarker, contents, draw, walk, write_png, write_video
-from faults import finished, killed, moments, server
 
 from bianlian.faceset.extract import extract
 from bianlian.faceset.store import Faceset
+from faults import finished, killed, moments, server
 
 
 def cut_faces(inputs: list[Path], out: Path) -> None:
