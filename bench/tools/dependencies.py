@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution, requires
+from importlib.metadata import Distribution, PackageMetadata, distribution, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -68,19 +67,19 @@ def _package(name: str, found: Distribution, needs: list[str]) -> Package:
     meta = found.metadata
     links = dict(link.split(", ", 1) for link in meta.get_all("Project-URL") or [])
     homes = [url for label, url in links.items() if label.lower() in ("homepage", "home", "source", "repository", "source code")]
-    home = (homes or [meta.get("Home-page") or f"https://pypi.org/project/{name}/"])[0]
+    home = [*homes, *(meta.get_all("Home-page") or []), f"https://pypi.org/project/{name}/"][0]
     return Package(name, found.version.partition("+")[0], licence_of(meta), home, tuple(needs))
 
 
-def licence_of(meta: Mapping[str, str]) -> str:
+def licence_of(meta: PackageMetadata) -> str:
     """Name a package's licence by SPDX: its own expression, else its field or its classifier, translated."""
     if "License-Expression" in meta:
-        return meta["License-Expression"]
-    classes = [c.rpartition(" :: ")[2] for c in meta.get_all("Classifier") or [] if c.startswith("License ::")]  # type: ignore[attr-defined]
-    said = (meta["License"] if "License" in meta else "").strip().partition("\n")[0]
+        return str(meta["License-Expression"])
+    classes = [c.rpartition(" :: ")[2] for c in meta.get_all("Classifier") or [] if c.startswith("License ::")]
+    said = "".join(meta.get_all("License") or []).strip().partition("\n")[0]
     for words in (said, *classes):
         if words:
-            return _NAMES.get(words, words)
+            return str(_NAMES.get(words, words))
     return "not stated"
 
 

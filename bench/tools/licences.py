@@ -25,11 +25,11 @@ def _packages() -> list[str]:
 
 
 def _weights() -> list[str]:
-    cards = [(card, "yes") for card in CARDS.values()] + [(card, "no, only when asked for") for card in EXTRA_CARDS.values()]
-    return [
-        f"| {c.name} | {c.origin} | [{c.licence}]({c.licence_url}) | {_where(c)} | {used} | `{c.sha256[:16]}` |"
-        for c, used in cards
-    ]
+    rows = []
+    for card in (*CARDS.values(), *EXTRA_CARDS.values()):
+        used, licence = "yes" if card.name in CARDS else "no, only when asked for", f"[{card.licence}]({card.licence_url})"
+        rows.append(f"| {card.name} | {card.origin} | {licence} | {_where(card)} | {used} | `{card.sha256[:16]}` |")
+    return rows
 
 
 def _where(card: WeightsCard) -> str:
