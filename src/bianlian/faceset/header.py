@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
                     os.fsync(file.fileno())
             temporary.replace(path)
     except OutputError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 
