@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from bianlian.errors import OutputError
 
-_PART = re.compile(r"\.(?:[0-9a-f]{12}|.+)\.part(?:\.[^.]*)?")
+_PART = re.compile(r"\.[0-9a-f]{12}\.part(?:\.[^.]*)?")
 _WHY = {
     errno.ENOSPC: "the disk is full: free some space, or write elsewhere",
     errno.EDQUOT: "the disk quota is used up: free some space, or write elsewhere",

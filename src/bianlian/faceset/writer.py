@@ -155,7 +155,7 @@ def is_free(path: Path) -> bool:
     """
     if path.exists() and not path.is_dir():
         raise FacesetError(f"{path} is a file; give a folder for the faceset")
-    return not path.exists() or all(is_part(p) for p in path.iterdir())
+    return not path.exists() or all(is_part(p) or p.name == f".{HEADER}.part" for p in path.iterdir())
 
 
 def merged(path: Path, header: Header) -> Header:
