@@ -52,7 +52,7 @@ def wide_png(path: Path) -> None:
 
 
 def huge_png(path: Path) -> None:
-    path.with_suffix(".png").write_bytes(png(100_000, 100_000, zlib.compress(bytes(1_300_000_000 // 40))))
+    path.with_suffix(".png").write_bytes(png(100_000, 100_000, zlib.compress(bytes(10_000_000), 1)))
 
 
 def tall_tiff(path: Path) -> None:
@@ -65,7 +65,7 @@ def tall_tiff(path: Path) -> None:
 
 
 def text_bomb(path: Path) -> None:
-    words = b"Comment\x00\x00" + zlib.compress(bytes(100_000_000))
+    words = b"Comment\x00\x00" + zlib.compress(bytes(20_000_000), 1)
     body = png(8, 8)
     chunk = struct.pack(">I", len(words)) + b"zTXt" + words + b"0000"
     path.with_suffix(".png").write_bytes(with_checksums(body[:33] + chunk + body[33:]))
@@ -213,9 +213,9 @@ def test_a_rate_of_a_billion_digits(rate: str, tmp_path: Path) -> None:
 def test_a_run_of_very_many_people_is_refused_before_their_networks_are_made(tmp_path: Path) -> None:
     folder = made("run", tmp_path / "r")
     text = (folder / "run.toml").read_text()
-    more = "".join(f'\n[[people]]\nname = "p{k}"\nfaceset = "f"\n' for k in range(5000))
+    more = "".join(f'\n[[people]]\nname = "p{k}"\nfaceset = "f"\n' for k in range(500))
     (folder / "run.toml").write_text(text + more)
-    with pytest.raises(RunError, match="at most 64 people, got 5002"):
+    with pytest.raises(RunError, match="at most 64 people, got 502"):
         open_run(folder)
 
 
@@ -269,11 +269,11 @@ def test_what_a_file_says_cannot_command_the_terminal(tmp_path: Path, capsys: py
     folder = made("faceset", tmp_path / "f\x1b]0;owned\x07")
     header = json.loads((folder / "faceset.json").read_text())
     (folder / "faceset.json").write_text(json.dumps({**header, "person": "x\n\x1b[2J"}))
-    assert main(["curate", str(folder)]) == 2
+    assert main(["train", str(folder), "-o", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err.strip()
     assert "\x1b" not in said
     assert len(said.splitlines()) == 1
-    assert main(["curate", "f" * 5000]) == 2
+    assert main(["train", "f" * 5000, "-o", str(tmp_path / "run")]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
