@@ -27,7 +27,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _ORIENTATION = 0x0112
 _DAMAGE = (
     *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError),
-    *(AttributeError, OverflowError, ZeroDivisionError, RuntimeError, MemoryError),
+    *(AttributeError, AssertionError, OverflowError, ZeroDivisionError, RuntimeError, MemoryError),
 )
 """What Pillow raises over damaged headers and tags."""
 _QUALITY = {".jpg": {"quality": 95, "subsampling": 0}, ".jpeg": {"quality": 95, "subsampling": 0}, ".webp": {"quality": 95}}
