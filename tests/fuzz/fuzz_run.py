@@ -21,6 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 HANG = 60.0
 """Seconds after which one input counts as one without end."""
+START = 600.0
+"""Seconds that a process may take to import everything and make its seeds."""
 Stretch = tuple[str, int, int]
 """Kind, number of the first input, how many."""
 
@@ -89,7 +91,7 @@ def _watch(process: subprocess.Popen[bytes], shared: mmap.mmap) -> bool:
         time.sleep(0.05)
         if shared[:] != last:
             last, since = shared[:], time.monotonic()
-        elif time.monotonic() - since > HANG:
+        elif time.monotonic() - since > (START if shared[:8] == b"\xff" * 8 else HANG):
             process.kill()
             process.wait()
             return True
