@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from bianlian import __version__
-from bianlian.errors import BianlianError, Interrupted, TermsWarning
+from bianlian.errors import BianlianError, Interrupted, TermsWarning, one_line
 
 COMMANDS = {
     "extract": ("bianlian.commands.extract:Extract", "cut one person's faces out of footage into a faceset"),
@@ -51,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = tyro.cli(getattr(import_module(module), name), args=words[1:], prog=f"bianlian {words[0]}")
         code: int | None = command.run()
     except BianlianError as error:
-        errors.print(f"bianlian {words[0]}: {error}")
+        errors.print(f"bianlian {words[0]}: {one_line(str(error))}")
+        return BAD_INPUT
+    except OSError as error:  # of a path that the system itself refuses, such as one of a thousand letters
+        named = one_line(str(error.filename or "a file"))
+        errors.print(f"bianlian {words[0]}: cannot use {named}: {error.strerror or error}; check the name and the disk")
+        return BAD_INPUT
+    except MemoryError:
+        errors.print(f"bianlian {words[0]}: memory is used up; close other programs, or give smaller input")
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stopped:
         errors.print(f"bianlian {words[0]}: stopped. {stopped}".strip())

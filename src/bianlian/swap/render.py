@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bianlian import align, plugins
 from bianlian.errors import InputError
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.geometry import compose
 from bianlian.model import Swapper
 from bianlian.provenance.mark import Marker
@@ -85,12 +85,13 @@ def render(
     reasons: list[tuple[int, str]] = []
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen)
-    cut = ahead(_cut(target, plan, seen, size, clock), DEPTH)
+    depth = depth_for(info.width, info.height, DEPTH)
+    cut = ahead(_cut(target, plan, seen, size, clock), depth)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
-        cut = ahead(_look(cut, front, clock), DEPTH)
-    drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
-    joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
+        cut = ahead(_look(cut, front, clock), depth)
+    drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), depth)
+    joined = ahead(_join(drawn, front, settings, analysis, clock), depth)
     with open_writer(out, info, settings.encoding, note, marks=marker.marks) as writer, closing(joined) as done:
         for frame, places in done:
             with clock("mark"):
