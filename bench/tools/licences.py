@@ -8,7 +8,7 @@ from bianlian.weights import CARDS, EXTRA_CARDS, PackageFile, SdistMember, Url, 
 
 OUT = ROOT / "docs" / "licences.md"
 CARRIED = {
-    "av": "the wheel carries FFmpeg with x264 and x265 (GPL-2.0-or-later): an installation as a whole is under the GPL",
+    "av": "the wheel carries FFmpeg with x264 and x265 (GPL-2.0-or-later): who passes it on keeps to their terms",
     "opencv-python-headless": "the wheel carries FFmpeg (LGPL-2.1-or-later) and OpenBLAS (BSD-3-Clause)",
     "dlib-bin": "the wheel carries dlib (BSL-1.0)",
 }
