@@ -47,10 +47,10 @@ class Duo:
     a picture in which no upright face is found.
     """
 
-    def __init__(self, *, threshold: float = 0.65, crowd_threshold: float = 0.71, smallest: int = 16, rotate: bool = True) -> None:
+    def __init__(self, *, threshold: float = 0.65, crowd_threshold: float = 0.72, smallest: int = 16, rotate: bool = True) -> None:
         """Load all networks. Raises ConfigError for a setting out of range and WeightsError when weights cannot be had."""
         if not 0 <= crowd_threshold <= 1:
-            raise ConfigError(f"crowd_threshold must lie in [0, 1], got {crowd_threshold}; 0.71 is the default")
+            raise ConfigError(f"crowd_threshold must lie in [0, 1], got {crowd_threshold}; 0.72 is the default")
         self._blaze = BlazeFace(threshold=threshold, tiles=False, rotate=False)
         if smallest < 12:
             raise ConfigError(f"smallest must be 12 or more, got {smallest}; 16 is the default")
