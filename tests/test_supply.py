@@ -14,7 +14,7 @@ from bianlian.weights import CARDS, EXTRA_CARDS
 
 ROOT = Path(__file__).parents[1]
 OPEN = re.compile(
-    r"(Apache-2\.0|MIT|MIT-0|MIT-CMU|BSD-[23]-Clause|0BSD|Zlib|BSL-1\.0|CC0-1\.0|PSF-2\.0|MPL-2\.0|LLVM-exception|AND|OR|WITH|[() ])+"
+    r"(Apache-2\.0|MIT(-0|-CMU)?|BSD-[23]-Clause|0BSD|Zlib|BSL-1\.0|CC0-1\.0|PSF-2\.0|MPL-2\.0|LLVM-exception|AND|OR|WITH|[() ])+"
 )
 
 

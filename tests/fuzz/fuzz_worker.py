@@ -124,7 +124,7 @@ def restore(folder: Path, files: Files, name: str) -> None:
 
 
 def peak() -> int:
-    """Largest resident memory of this process so far, bytes; what getrusage calls so is inherited from the process that started it."""
+    """Largest resident memory of this process so far, bytes; that of getrusage is inherited from the process that started it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
