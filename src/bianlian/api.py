@@ -24,13 +24,14 @@ from bianlian.faceset.curate import curate as curation
 from bianlian.faceset.curate.settings import CurateSettings
 from bianlian.faceset.store import Faceset
 from bianlian.faceset.who import Wanted
+from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
 from bianlian.provenance.verify import Verdict
 from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
-from bianlian.swap.report import NO_CONSENT, SwapReport
+from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.swapper import open_swapper
 from bianlian.train import loop, start

@@ -6,6 +6,7 @@ What is read may come from anywhere: pipes and devices are refused, and so are l
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -184,3 +185,9 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file piece by piece -> hexadecimal digits. Raises as ``open_plain``, and OSError."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,10 +11,11 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
+from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
-from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
+from bianlian.swap.report import SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from bianlian.files import replacing
+from bianlian.files import replacing, sha256_of
 from bianlian.provenance.label import Label, Language, Span
 from bianlian.provenance.manifest import HOLDERS, SIDECAR, Claim, check_identity, sign
 from bianlian.provenance.signer import Identity, local_identity
@@ -20,7 +19,6 @@ from bianlian.video import Marks, list_pictures
 
 LISTING = ".files.json"
 """Ending of the list of a folder's pictures with their hashes; it is what the folder's sidecar signs."""
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -108,12 +106,12 @@ class Marker:
             with replacing(listed) as path:
                 path.write_bytes(listing(part))
             sign(listed, claim, self._signer, sidecar)
-            self._sha256 = {listed.name: sha256(listed)}
+            self._sha256 = {listed.name: sha256_of(listed)}
             return
         if part.suffix.lower() in (".mp4", ".mov"):
             append_xmp(part, self.marks.xmp)
         sign(part, claim, self._signer, sidecar)
-        self._sha256 = {self._out.name: sha256(part)}
+        self._sha256 = {self._out.name: sha256_of(part)}
 
     def _facts(self) -> dict[str, Any]:
         origin = self._origin
@@ -134,14 +132,5 @@ def sidecar_path(out: Path) -> Path:
 
 def listing(folder: Path) -> bytes:
     """List a folder's pictures with their hashes, as JSON. Raises VideoError for a folder without pictures, OSError."""
-    files = {path.name: sha256(path) for path in list_pictures(folder)}
+    files = {path.name: sha256_of(path) for path in list_pictures(folder)}
     return (json.dumps({"schema": 1, "files": files}, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace")
-
-
-def sha256(path: Path) -> str:
-    """Hash a file piece by piece."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bianlian.errors import VideoError
+from bianlian.files import sha256_of
 from bianlian.provenance.glimpse import glimpses
 from bianlian.provenance.manifest import Manifest, read_manifest
-from bianlian.provenance.mark import LISTING, listing, sha256, sidecar_path
+from bianlian.provenance.mark import LISTING, listing, sidecar_path
 from bianlian.provenance.search import Found, find
 from bianlian.provenance.statement import Metadata, read_metadata
 from bianlian.provenance.watermark import id_text
@@ -100,7 +101,7 @@ def _wrong_with(
 def _changed(path: Path, report: Path | None) -> Iterable[str]:
     """Compare with the hash in the output's own report: it sees bytes that C2PA leaves out."""
     hashes = _mark_of(report).get("sha256") if report is not None else None
-    if isinstance(hashes, dict) and path.is_file() and path.name in hashes and sha256(path) != hashes[path.name]:
+    if isinstance(hashes, dict) and path.is_file() and path.name in hashes and sha256_of(path) != hashes[path.name]:
         yield f"the file is not the one that {report.name if report else ''} was written for (sha256)"
 
 

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bianlian import plugins
 from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
-from bianlian.provenance.consent import footage_consent
+from bianlian.provenance.consent import NO_CONSENT, footage_consent
 from bianlian.provenance.mark import Marker, Origin
 from bianlian.provenance.signer import Identity
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
-from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
+from bianlian.swap.report import Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
@@ -82,17 +85,7 @@ def swap(
     origin = Origin(target, model, people_in, consents, target_consent, signer)
     marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang)
     analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
-    if len(analysis.tracks) > 1:
-        tell_user(describe(analysis))
-    chosen = None
-    if cast[0].who is not None and analysis.tracks:
-        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
-        chosen = divide(told)
-        for role, one in zip(cast, told, strict=True):
-            for line in one.lines():
-                tell_user(line if len(cast) == 1 else f"{role.who}: {line}")
-    first = cast[0].swapper
-    plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
+    plan = _plan(analysis, cast, people, settings, tell_user)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
     swappers = [role.swapper for role in cast]
@@ -118,6 +111,23 @@ def swap(
     )
     write_report(report, report_path(out))
     return report
+
+
+def _plan(
+    analysis: Analysis, cast: Sequence[Role], people: Sequence[NDArray[np.float64] | None], settings: SwapSettings, note: Note
+) -> Plan:
+    """Choose the faces that are replaced, and by whom. people: description (D,) of each role's ``who``, None for a name."""
+    if len(analysis.tracks) > 1:
+        note(describe(analysis))
+    chosen = None
+    if cast[0].who is not None and analysis.tracks:
+        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
+        chosen = divide(told)
+        for role, one in zip(cast, told, strict=True):
+            for line in one.lines():
+                note(line if len(cast) == 1 else f"{role.who}: {line}")
+    first = cast[0].swapper
+    return make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
 
 
 def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:

@@ -13,7 +13,7 @@ from threading import Lock
 from time import perf_counter
 
 from bianlian.files import replacing
-from bianlian.provenance.consent import NO_CONSENT as NO_CONSENT
+from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.mark import Marked
 from bianlian.swap.settings import SwapSettings
 

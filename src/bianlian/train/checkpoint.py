@@ -8,7 +8,6 @@ checkpoints/000300/state.json             schema, iteration, seconds of training
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -23,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bianlian.errors import OutputError, RunError
-from bianlian.files import open_plain, read_plain, refuse_link, replacing_folder
+from bianlian.files import read_plain, refuse_link, replacing_folder, sha256_of
 
 SCHEMA = 1
 KEPT = 2
@@ -59,7 +58,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
                 save_file(tensors, path)
             except SafetensorError as error:
                 raise OutputError(f"{folder}: the checkpoint cannot be written: {error}") from error
-            digests[path.name] = _sha256(path)
+            digests[path.name] = sha256_of(path)
         state = {"schema": SCHEMA, "iteration": checkpoint.iteration, "seconds": checkpoint.seconds, "sha256": digests}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
     for old in list_checkpoints(run)[:-KEPT]:
@@ -151,7 +150,7 @@ def _state(folder: Path) -> dict[str, Any]:
 def _load(folder: Path, name: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
     path = folder / f"{name}.safetensors"
     try:
-        if _sha256(path) != state["sha256"].get(path.name):
+        if sha256_of(path) != state["sha256"].get(path.name):
             raise RunError(_damaged(folder, path.name))
         return load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError, AttributeError) as error:
@@ -166,8 +165,3 @@ def _damaged(folder: Path, name: str) -> str:
 
 def _unfit(folder: Path, name: str) -> str:
     return f"the weights of {folder} are of another network or no numbers ({name[:80]!r}); train again, or use the run's own files"
-
-
-def _sha256(path: Path) -> str:
-    with open_plain(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
