@@ -119,6 +119,13 @@ def iou(a: ArrayLike, b: ArrayLike) -> float:
     return float(w * h / ((right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - w * h))
 
 
+def ious(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of each of many boxes (N, 4) with one (4,), all of some area -> (N,) in [0, 1]."""
+    shared = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
+
+
 def nms(boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> list[int]:
     """Greedy non-maximum suppression. boxes (N, 4), scores (N,) -> indices kept, best first; overlap above threshold drops."""
     kept: list[int] = []

@@ -17,6 +17,8 @@ from swap_scene import _red_world as _red_world
 
 from bianlian.align import cut
 from bianlian.errors import OutputError
+from bianlian.provenance.search import find
+from bianlian.provenance.watermark import id_text
 from bianlian.swap.layers import over
 from bianlian.swap.paste import Fitted
 from bianlian.swap.pipeline import swap
@@ -61,6 +63,21 @@ def test_target_and_layers_make_the_output(tmp_path: Path, blend: str) -> None:
             made = np.rint(made + (face[..., :3] - made) * face[..., 3:] / 255)
         assert np.abs(made - out).max() <= 1
         assert (made != plate).any()
+
+
+def test_layers_carry_the_marks_of_the_output(tmp_path: Path) -> None:
+    plate = np.random.default_rng(0).integers(40, 90, (400, 400, 3), dtype=np.uint8)
+    cv2.circle(plate, (200, 200), 150, RED, -1)
+    cv2.imwrite(str(tmp_path / "in.png"), plate[..., ::-1])
+    report = swap(tmp_path / "in.png", Tint(), tmp_path / "out.png", replace(LOSSLESS, grain=0), layers=tmp_path / "layers")
+    assert report.mark is not None
+    (line,) = lines(tmp_path / "layers")
+    for kind in ("face", "mask", "crop"):
+        assert report.mark.id.encode() in (tmp_path / "layers" / line[kind]).read_bytes()
+    face = png(tmp_path / "layers" / line["face"])
+    seen = find([np.where(face[..., 3:] > 250, face[..., :3], plate)])
+    assert seen is not None
+    assert id_text(seen.number) == report.mark.id
 
 
 def test_the_matrix_says_where_the_network_saw_its_face(tmp_path: Path) -> None:

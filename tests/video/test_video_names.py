@@ -13,6 +13,7 @@ def test_public_names() -> None:
                 "FolderWriter",
                 "FrameWriter",
                 "ImageWriter",
+                "Marks",
                 "Span",
                 "StreamInfo",
                 "VideoInfo",

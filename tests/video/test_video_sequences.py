@@ -155,6 +155,17 @@ def test_our_tiff_is_read_by_others(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read, bgr(noise(channels)))
 
 
+def test_a_packet_of_xmp_is_read_by_others(tmp_path: Path) -> None:
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    write_png16(tmp_path / "a.png", noise(), profile=PROFILE, xmp=packet)
+    write_tiff16(tmp_path / "a.tif", noise(), profile=PROFILE, xmp=packet)
+    for name in ("a.png", "a.tif"):
+        with Pillow.open(tmp_path / name) as picture:
+            assert picture.info["xmp"] == packet
+            assert picture.info["icc_profile"] == PROFILE
+        np.testing.assert_array_equal(read_sixteen(tmp_path / name), noise())
+
+
 def test_grey_of_sixteen_bits(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "in.png"), np.ascontiguousarray(noise()[..., 0]))
     (frame,) = frames(tmp_path / "in.png")

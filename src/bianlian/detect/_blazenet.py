@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.detect.pyramid import Pyramid
-from bianlian.geometry import apply, invert, scale_of
+from bianlian.geometry import apply, invert, ious, scale_of
 from bianlian.runtime import compile_file
 from bianlian.types import Matrix, Points
 from bianlian.weights import CARDS, locate
@@ -91,21 +91,14 @@ def merge(scores: NDArray[np.float64], sides: NDArray[np.float64], spots: NDArra
     corners = np.concatenate([spots[:, 0] - sides[:, None] / 2, spots[:, 0] + sides[:, None] / 2], axis=1)
     order, merged = np.argsort(-scores, kind="stable"), []
     while len(order):
-        near = _overlap(corners[order], corners[order[0]]) > OVERLAP
-        near[0] = True
+        near = ious(corners[order], corners[order[0]]) > OVERLAP
+        near[0] = True  # whatever the network said of its place: each turn takes one away
         group = order[near]
         weights = scores[group] / scores[group].sum()
         mean = np.tensordot(weights, spots[group], axes=1)
         merged.append(Candidate(float(scores[order[0]]), mean[0], float(weights @ sides[group]), mean[1:]))
         order = order[~near]
     return merged
-
-
-def _overlap(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the intersection over union of each box (N, 4) with one (4,) -> (N,). The sides of all are longer than nothing."""
-    shared = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
 
 
 def _anchors(grids: Sequence[tuple[int, int]]) -> Points:

@@ -3,7 +3,7 @@
 BlazeFace looks at the whole picture. That is all when it finds one or two large faces and doubts none, as in most footage.
 Otherwise MTCNN searches the picture at full size. What it is all but sure of is kept; any other face that it proposes is looked at
 close up by BlazeFace's short-range network, level and from the other three sides, and both scores decide, the closer look's twice:
-of 2460 faces of 9 to 90 pixels that MTCNN finds in drawn crowds all but 3 are kept, and of its 18 doubtful false alarms on 1128
+of 2460 faces of 9 to 90 pixels that MTCNN finds in drawn crowds all but 4 are kept, and of its 18 doubtful false alarms on 1128
 views without a face none. When there is still nothing, BlazeFace looks at the picture turned by quarters, and MTCNN at turned
 copies, for faces not quite as small.
 """

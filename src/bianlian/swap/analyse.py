@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial as bound
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from bianlian.detect import Detector, Glancing
 from bianlian.errors import ConfigError
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.faceset.inputs import fingerprint as file_fingerprint
 from bianlian.geometry import iou, nms
 from bianlian.identity import Describer
@@ -80,8 +81,9 @@ def analyse(
             search.replay(batch)
         if search.done:
             note(f"analysis goes on at frame {search.next}")
-        decoded = ahead(_decode(target, span, search.next, search.clock, note), 16)
-        with closing(ahead(_searched(decoded, search), DEPTH)) as batches:
+        fit = bound(depth_for, info.width, info.height)
+        decoded = ahead(_decode(target, span, search.next, search.clock, note), fit(2 * BATCH))
+        with closing(ahead(_searched(decoded, search, fit(BATCH)), fit(DEPTH))) as batches:
             for found in batches:
                 seen = search.link(found)
                 if partial is not None:
@@ -201,9 +203,9 @@ class Search:
         return batch
 
 
-def _searched(decoded: Generator[Frame, None, None], search: Search) -> Generator[Found, None, None]:
+def _searched(decoded: Generator[Frame, None, None], search: Search, size: int) -> Generator[Found, None, None]:
     with closing(decoded):
-        for batch in _batched(decoded, BATCH):
+        for batch in _batched(decoded, size):
             yield search.detect(batch)
 
 

@@ -2,7 +2,8 @@
 
 Layout of a folder of layers; pictures are PNG, numbered by the frame:
 ``layers.jsonl``: one face in one frame a line, in the order in which they lie over the frame;
-``track0/face.000012.png``: the size of the frame, RGBA, alpha not multiplied in: laid over the target it gives the output;
+``track0/face.000012.png``: the size of the frame, RGBA, alpha not multiplied in: laid over the target it gives the output, to the
+faint watermark that both carry;
 ``track0/mask.000012.png``: the size of the frame, grey: the soft mask of the face;
 ``track0/crop.000012.png``: the network's face before colour, sharpness and place, RGBA with its own mask.
 """
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from bianlian.errors import OutputError
 from bianlian.files import check_output, discard, keep, new_part_folder, writing
+from bianlian.provenance.mark import Marker
 from bianlian.swap.paste import Fitted
 from bianlian.swap.plan import Place
 from bianlian.types import Frame, Image, Mask, Matrix
@@ -36,6 +38,7 @@ from bianlian.video import (
     VideoInfo,
     VideoWriter,
 )
+from bianlian.video.sixteen import with_xmp
 
 SCHEMA = 1
 """Version of the lines of ``layers.jsonl``."""
@@ -75,8 +78,8 @@ class SideWriter(Protocol):
         """Finish it, or remove it when an exception is under way."""
         ...
 
-    def write(self, done: Done) -> None:
-        """Write what belongs to the next frame. Raises OutputError."""
+    def write(self, done: Done, marker: Marker) -> None:
+        """Write what belongs to the next frame. marker: marks the pictures that show a face. Raises OutputError."""
         ...
 
 
@@ -102,25 +105,30 @@ class LayersWriter:
         finally:
             discard(self._part)
 
-    def write(self, done: Done) -> None:
+    def write(self, done: Done, marker: Marker) -> None:
         """Write the faces of the next frame."""
         with writing(self._path):
             for layer in done.layers:
-                self._write(done.frame, layer)
+                self._write(done.frame, layer, marker)
 
-    def _write(self, frame: Frame, layer: Layer) -> None:
+    def _write(self, frame: Frame, layer: Layer, marker: Marker) -> None:
         folder = f"track{layer.place.track}"
         (self._part / folder).mkdir(exist_ok=True)
         shape = frame.image.shape[:2]
         weights = np.rint(layer.weights * 255).astype(np.uint8)
+        x1, y1, x2, y2 = layer.fitted.window
+        face = over(layer.fitted)
+        marked = frame.image.copy()
+        marked[y1:y2, x1:x2] = face[..., :3]
+        face[..., :3] = marker.stamp(marked)[y1:y2, x1:x2]  # as it lies in the frame: the mark is found again there
         pictures = {
-            "face": _at(layer.fitted.window, over(layer.fitted), shape),
+            "face": _at(layer.fitted.window, face, shape),
             "mask": _at(layer.fitted.window, _grey(layer.fitted.mask)[..., None], shape),
-            "crop": np.dstack([layer.drawn, weights]),
+            "crop": np.dstack([marker.stamp(layer.drawn), weights]),
         }
         names = {kind: f"{folder}/{kind}.{frame.index:06d}.png" for kind in pictures}
         for kind, picture in pictures.items():
-            (self._part / names[kind]).write_bytes(_png(picture))
+            (self._part / names[kind]).write_bytes(with_xmp(_png(picture), marker.marks.xmp))
         line = {
             "schema": SCHEMA,
             "frame": frame.index,
@@ -153,8 +161,9 @@ class MatteWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._writer.__exit__(kind, error, trace)
 
-    def write(self, done: Done) -> None:
-        """Write the matte of the next frame."""
+    def write(self, done: Done, marker: Marker) -> None:
+        """Write the matte of the next frame, which shows no face and carries no mark."""
+        del marker
         matte = np.zeros(done.frame.image.shape[:2], np.uint8)
         for layer in done.layers:
             x1, y1, x2, y2 = layer.fitted.window

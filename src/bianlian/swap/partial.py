@@ -97,12 +97,15 @@ def _row(seen: Seen, k: int) -> list[Any]:
 
 
 def _parsed(line: bytes) -> Batch | None:
-    """Read a line; None for one that is torn."""
+    """Read a line; None for one that is torn or damaged."""
     if not line.endswith(b"\n"):
         return None
-    value = json.loads(line)
-    frames = tuple(_seen(*row) for row in value["frames"])
-    return Batch(frames, value["empty"], _image(value["thumb"], value["shape"]))
+    try:
+        value = json.loads(line)
+        frames = tuple(_seen(*row) for row in value["frames"])
+        return Batch(frames, value["empty"], _image(value["thumb"], value["shape"]))
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _seen(frame: int, cut: bool, rows: Sequence[Sequence[Any]]) -> Seen:

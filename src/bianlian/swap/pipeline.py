@@ -14,12 +14,16 @@ from bianlian import plugins
 from bianlian.errors import ConfigError, NoFaceError, OutputError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
+from bianlian.provenance.consent import NO_CONSENT, footage_consent
+from bianlian.provenance.mark import Marker, Origin
+from bianlian.provenance.signer import Identity
+from bianlian.provenance.watermark import new_id
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.layers import LayersWriter, MatteWriter, SideWriter
 from bianlian.swap.partial import Partial
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
-from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
+from bianlian.swap.report import Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
@@ -51,6 +55,7 @@ def swap(
     tracks: Path | None = None,
     layers: Path | None = None,
     matte: Path | None = None,
+    signer: Identity | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
@@ -59,8 +64,8 @@ def swap(
     target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
     a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
     the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
-    target, detector and landmarker stay the same. layers, matte: what else to write, see ``swap.layers``. Frames without a face to
-    swap go through untouched and are counted with the reason.
+    target, detector and landmarker stay the same. layers, matte: what else to write, see ``swap.layers``. signer: who signs the
+    output, this user's own identity when None. Frames without a face to swap go through untouched and are counted with the reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
     PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all. What was
     finished until then is kept beside the output (``swap.work``): the same call goes on from there, and ends with the output that
@@ -78,19 +83,26 @@ def swap(
 
     info = probe(target)
     span = find_span(info, settings.start, settings.end)
+    target_consent = footage_consent(target)
+    if target_consent == NO_CONSENT:
+        tell_user(f"no consent record for {target.name}; `bianlian consent {target} --add TEXT` makes one")
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
     _check_names(out, layers, matte)
     sides = _sides(target, info, span, settings, layers, matte)
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
+    people_in = tuple(role.swapper.person for role in cast)
+    consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
+    origin = Origin(target, model, people_in, consents, target_consent, signer)
     with open_work(out, tell_user, keeps=not sides) as work:
         analysis = _analysis(target, info, span, tracks, tracks_path(out), settings, work, clock, progress, tell_user)
         plan = _plan(analysis, cast, people, settings, tell_user)
         if not plan.places:
             raise NoFaceError(_no_face(target, analysis, plan))
         parts = [(role.who, role.swapper) for role in cast]
-        work.claim(label_of(analysis.fingerprint, plan, parts, settings, out.suffix))
+        work.claim(label_of(analysis.fingerprint, plan, parts, settings, out.suffix), new_id)
+        marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang, number=work.id)
         swappers = [role.swapper for role in cast]
         done = render(
             target,
@@ -101,6 +113,7 @@ def swap(
             out,
             settings,
             work=work,
+            marker=marker,
             span=span,
             sides=sides,
             clock=clock,
@@ -122,6 +135,8 @@ def swap(
         wall=round(perf_counter() - start, 3),
         notes=tuple(notes),
         versions=versions(),
+        target_consent=target_consent,
+        mark=marker.marked,
     )
     write_report(report, report_path(out))
     return report
@@ -130,7 +145,7 @@ def swap(
 def _plan(
     analysis: Analysis, cast: Sequence[Role], people: Sequence[NDArray[np.float64] | None], settings: SwapSettings, note: Note
 ) -> Plan:
-    """Choose whose faces are swapped, say who was chosen, and plan where."""
+    """Choose the faces that are replaced, and by whom. people: description (D,) of each role's ``who``, None for a name."""
     if len(analysis.tracks) > 1:
         note(describe(analysis))
     chosen = None

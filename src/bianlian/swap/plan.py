@@ -26,6 +26,8 @@ TURNED = "face turned to profile"
 """Why a face that could be placed is not swapped."""
 BREATH = 3.0
 """The crops' size is smoothed over so many times the time of the landmarks: a head's size changes slowly."""
+FASTEST = 1000.0
+"""Frames a second; smoothing takes time by its width in frames, and a file may name any rate."""
 SHOWN_TRACKS = 12
 """Tracks that ``describe`` names."""
 
@@ -68,7 +70,7 @@ def make_plan(
     numbers = {t.id for tracks in chosen for t in tracks}
     reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
     places: dict[int, list[Place]] = {}
-    rate = float(analysis.rate or 0)
+    rate = min(float(analysis.rate or 0), FASTEST)
     for part, track in ((k, track) for k, tracks in enumerate(chosen) for track in tracks):
         mine: dict[int, Place] = {}
         for point in smoothed(track, settings.smooth * rate):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.model import Swapper
+from bianlian.provenance.mark import Marker
 from bianlian.swap.front import Front
 from bianlian.swap.layers import Done, SideWriter
 from bianlian.swap.plan import Plan
@@ -49,13 +51,15 @@ def render(
     settings: SwapSettings,
     *,
     work: Work,
+    marker: Marker,
     span: Span = WHOLE,
     sides: Sequence[SideWriter] = (),
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
-    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
+    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size;
+    marker: of this output, with the id of ``work``.
 
     work: gets the finished segments; those that it holds are not made again. span: the part to write. sides: what else is written
     of each frame that is made. The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises
@@ -65,23 +69,29 @@ def render(
     tally = _Tally(work, plan, settings.segment)
     if work.records:
         note(f"the first {tally.count} frames are those of an interrupted run")
+        marker.go_on(tally.begin)
     total = analysis.frames - analysis.first if analysis.span == span else None
-    stages = _stages(target, span, analysis, plan, swappers, settings, work, clock, note, layered=bool(sides))
+    depth = depth_for(info.width, info.height, DEPTH)
+    stages = _stages(target, span, analysis, plan, swappers, settings, work, depth, clock, note, layered=bool(sides))
     segments = [record["video"] for record in work.records]
     with ExitStack() as stack:
         for side in sides:
             stack.enter_context(side)
         writer = stack.enter_context(
-            open_segments(out, info, settings.encoding, work.folder, segments, note, start=span.start, stop=span.stop)
+            open_segments(
+                *(out, info, settings.encoding, work.folder, segments, note), start=span.start, stop=span.stop, marks=marker.marks
+            )
         )
         for item in stack.enter_context(closing(stages)):
+            with clock("mark"):
+                frame = marker.frame(item.frame, swapped=bool(item.places))
             with clock("encode"):
                 if item.led is not None:
                     tally.cut(writer, item.led)
-                writer.write(item.frame)
+                writer.write(frame)
             for side in sides:
                 with clock("sides"):
-                    side.write(item)
+                    side.write(item, marker)
             tally.add(item)
             progress("swap", tally.count, total)
         with clock("encode"):
@@ -101,12 +111,20 @@ class _Tally:
         self.count = self._resumed = sum(count["frames"] for count in self._before)
 
     def _fresh(self) -> None:
-        self._now: dict[str, Any] = {"frames": 0, "swapped": 0, "filled": 0, "skipped": []}
+        self._now: dict[str, Any] = {"frames": 0, "swapped": 0, "filled": 0, "skipped": [], "begin": None}
+
+    @property
+    def begin(self) -> Fraction | None:
+        """Time of the first frame of the output, once its segment is finished; None for pictures without time."""
+        begin = self._before[0]["begin"]
+        return None if begin is None else Fraction(begin)
 
     def add(self, item: Done) -> None:
         """Count a frame."""
         self.count += 1
         self._next = self._segment * (item.frame.index // self._segment + 1)
+        if not self._now["frames"] and item.frame.seconds is not None:
+            self._now["begin"] = str(item.frame.seconds)
         self._now["frames"] += 1
         if item.places:
             self._now["swapped"] += 1
@@ -136,6 +154,7 @@ def _stages(
     swappers: Sequence[Swapper],
     settings: SwapSettings,
     work: Work,
+    depth: int,
     clock: Clock,
     note: Note,
     *,
@@ -145,9 +164,9 @@ def _stages(
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen, finer=settings.super)
     first, led = work.frames, work.records[-1]["led"] if work.records else {}
-    jobs = ahead(cut(target, span, plan, seen, size, max(0, first - 1), clock, note), DEPTH)
+    jobs = ahead(cut(target, span, plan, seen, size, max(0, first - 1), clock, note), depth)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
-        jobs = ahead(look(jobs, front, clock), DEPTH)
-    drawn = ahead(draw(start_at(jobs, first), Artist(swappers, size, settings, clock), settings.batch, settings.segment), DEPTH)
-    return ahead(join(drawn, front, settings, analysis, led, clock, layered=layered), DEPTH)
+        jobs = ahead(look(jobs, front, clock), depth)
+    drawn = ahead(draw(start_at(jobs, first), Artist(swappers, size, settings, clock), settings.batch, settings.segment), depth)
+    return ahead(join(drawn, front, settings, analysis, led, clock, layered=layered), depth)

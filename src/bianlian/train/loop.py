@@ -19,10 +19,13 @@ import torch
 from lightning_fabric import Fabric
 
 from bianlian.errors import ConfigError, RunError
+from bianlian.faceset.journal import exclusive
+from bianlian.files import sweep
 from bianlian.model.protocol import Engine, Trainable
 from bianlian.train.batches import BatchMaker, People, ahead
 from bianlian.train.checkpoint import (
     Checkpoint,
+    fill,
     load_checkpoint,
     newest,
     optimizer_tensors,
@@ -32,6 +35,7 @@ from bianlian.train.checkpoint import (
 from bianlian.train.cpu import keep_memory
 from bianlian.train.log import RunLog
 from bianlian.train.preview import preview, save_preview
+from bianlian.train.run import SETTINGS
 from bianlian.train.start import Begun
 
 WARM_UP = 20
@@ -91,8 +95,15 @@ def train(
 
     begun: from ``start.begin`` or ``start.resume``. On a CPU a resumed run equals an unbroken one bit for bit.
     Raises NoFaceError for a person without a kept face, RunError for a damaged checkpoint or a loss that is no number,
-    OutputError when the disk is full; the last saved state stays.
+    OutputError when the disk is full or another process is training the run; the last saved state stays.
     """
+    with exclusive(folder / SETTINGS):
+        for place in (folder, folder / "checkpoints", folder / "previews"):
+            sweep(place)
+        return _train(begun, folder, limits, stop, watch)
+
+
+def _train(begun: Begun, folder: Path, limits: Limits, stop: Callable[[], bool], watch: Watcher | None) -> TrainResult:
     keep_memory()
     run = begun.run
     fabric = Fabric(accelerator="auto", devices=1, precision=run.precision)  # type: ignore[arg-type]
@@ -102,11 +113,11 @@ def train(
     if begun.base is not None:
         model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
     if saved is not None:
-        model.networks.load_state_dict(saved.networks)
+        fill(model.networks, saved.networks, newest(folder))
     model.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model)
     if saved is not None:
-        average.networks.load_state_dict(saved.average)
+        fill(average.networks, saved.average, newest(folder))
     average.networks.to(fabric.device)
     optimizer = torch.optim.Adam(model.parameter_groups(), fused=True)
     if saved is not None:
@@ -132,10 +143,13 @@ class _State:
         self.folder, self.limits, self.maker, self.fabric = folder, limits, maker, fabric
         self.model, self.average, self.optimizer = model, average, optimizer
         self.rates = [float(group["lr"]) for group in optimizer.param_groups]
+        self.saved: dict[int, Path] = {}
 
     def loop(self, engine: Engine, saved: Checkpoint | None, stop: Callable[[], bool], watch: Watcher | None) -> TrainResult:
         """Step until the end; save."""
         iteration = saved.iteration if saved else 0
+        if saved is not None:
+            self.saved = {iteration: newest(self.folder)}
         before = saved.seconds if saved else 0.0
         log = RunLog(self.folder, iteration)
         sums: dict[str, float] = {}
@@ -201,8 +215,11 @@ class _State:
             )
 
     def _save(self, iteration: int, seconds: float) -> Path:
+        if iteration in self.saved:  # to write it again would take it away for a moment
+            return self.saved[iteration]
         parts = self.model.networks.state_dict(), self.average.networks.state_dict(), optimizer_tensors(self.optimizer)
-        return save_checkpoint(self.folder, Checkpoint(iteration, seconds, *parts))
+        self.saved = {iteration: save_checkpoint(self.folder, Checkpoint(iteration, seconds, *parts))}
+        return self.saved[iteration]
 
     def _preview(self, iteration: int) -> None:
         save_preview(preview(self.average, self.maker), self.folder, iteration)

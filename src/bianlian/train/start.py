@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bianlian.errors import ConfigError, RunError, WeightsError
 from bianlian.faceset.store import Faceset
+from bianlian.files import is_part
 from bianlian.train.augment import GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
 from bianlian.train.cpu import best_precision
@@ -111,7 +112,7 @@ def load_base(start: str, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor
             raise ConfigError(f"--from takes base, scratch or a weights file; {start!r} is none of them")
     try:
         return load_file(path), start
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         raise WeightsError(f"{path} is no safetensors file: {error}") from error
 
 
@@ -131,7 +132,7 @@ def check_new(folder: Path) -> None:
         done = list_checkpoints(folder)
         at = f"at iteration {int(done[-1].name)}" if done else "without a checkpoint"
         raise RunError(f"{folder} already holds a run {at}; go on with --resume, or choose another -o")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or not all(is_part(p) for p in folder.iterdir())):
         raise RunError(f"{folder} exists and is no run; choose another -o")
 
 
@@ -143,8 +144,11 @@ def check_same_people(run: RunConfig, facesets: Sequence[Faceset], folder: Path)
 
 
 def resume(folder: Path, paths: Sequence[Path]) -> Begun:
-    """Open a run to go on with it; without paths, the facesets that it names. Raises RunError or FacesetError."""
+    """Open a run to go on with it; without paths, the facesets that it names. One that was stopped before its first checkpoint
+    begins anew, with its own settings. Raises RunError, FacesetError or WeightsError."""
     run = open_run(folder)
     facesets = open_facesets(paths or [Path(p.faceset) for p in run.people])
     check_same_people(run, facesets, folder)
+    if not list_checkpoints(folder):
+        return Begun(run, facesets, load_base(run.start, run.settings)[0], resumed=False)
     return Begun(run, facesets, None, resumed=True)

@@ -13,8 +13,9 @@ from bianlian.types import DeepPixels, Frame, Image
 
 NEAR = 1.5
 """Grey levels by which a picture may differ from its view by rounding alone; more is light that the view cannot show."""
-FADE = 32.0
-"""Grey levels of change over which light that the view cannot show (brighter than white) goes with the old face."""
+SMALL, FADE = 4.0, 32.0
+"""Grey levels of change over which light that the view cannot show (brighter than white) goes with the old face; it
+stays whole under small changes, such as a watermark's."""
 
 
 def lay(deep: DeepPixels, shown: Image, image: Image) -> DeepPixels:
@@ -42,7 +43,7 @@ def _moved(deep: DeepPixels, old: Image, new: Image) -> NDArray[np.float32]:
     levels = old.astype(np.float32)
     rest = np.asarray(_levels(deep) - levels, np.float32)
     far = np.abs(rest) > NEAR
-    rest[far] *= np.clip(1 - np.abs(new[far] - levels[far]) / FADE, 0, 1)
+    rest[far] *= np.clip(1 - (np.abs(new[far] - levels[far]) - SMALL) / FADE, 0, 1)
     return np.asarray(new + rest, np.float32)
 
 

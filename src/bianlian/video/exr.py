@@ -17,7 +17,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from bianlian.errors import VideoError
+from bianlian.files import open_plain
 from bianlian.video.deep import halves
+from bianlian.video.limits import check_size
 
 _MAGIC = b"\x76\x2f\x31\x01"
 _COLOUR = ("R", "G", "B", "A", "Y")
@@ -56,7 +58,7 @@ class ExrHeader:
 def exr_header(path: Path) -> ExrHeader:
     """Read the header only. Raises VideoError when the picture is missing, damaged, or no EXR picture."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(_LONGEST_HEADER)
     except OSError as error:
         raise VideoError(f"wanted a picture, {path} cannot be read: {error.strerror}") from error
@@ -66,6 +68,7 @@ def exr_header(path: Path) -> ExrHeader:
         channels = tuple(_names(found[b"channels"]))
     except (ValueError, KeyError, IndexError, struct.error) as error:
         raise VideoError(f"wanted an OpenEXR picture, {path} has no sound header: it is damaged or of another kind") from error
+    check_size(path, x2 - x1 + 1, y2 - y1 + 1)
     return ExrHeader(x2 - x1 + 1, y2 - y1 + 1, channels)
 
 
@@ -117,7 +120,9 @@ def _names(channels: bytes) -> Iterator[str]:
 
 def _decoded(path: Path) -> VideoFrame:
     try:
-        data = path.read_bytes()
+        exr_header(path)
+        with open_plain(path) as file:
+            data = file.read()
         if data[:4] != _MAGIC:
             raise VideoError(f"wanted an OpenEXR picture, {path} is none: check the file")
         context = CodecContext.create("exr", "r")

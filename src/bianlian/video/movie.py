@@ -27,6 +27,7 @@ from bianlian.video.color import FULL, LIMITED, ColorTags, Conversion, Pixel, co
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.deep import as_uint16, full
 from bianlian.video.encoding import Encoding
+from bianlian.video.marks import Marks
 from bianlian.video.probe import VideoInfo
 from bianlian.video.timing import Moment, Times
 from bianlian.video.transcode import FORMATS
@@ -39,7 +40,8 @@ class VideoWriter:
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
     input's. start, stop: as given to ``frames``; sound and subtitles outside are left out, and with a start all begins at 0. rate:
     frames a second for inputs without time. bare: leave sound, subtitles and all else out. note: gets one line for everything that
-    could not be kept exactly. folder: where the file is until it is whole, on the same disk; beside ``path`` when None. The file
+    could not be kept exactly. marks: what the video says about itself. folder: where the file is until it is whole, on the same
+    disk; beside ``path`` when None. The file
     appears under its name on a clean exit only. Raises OutputError.
     """
 
@@ -56,13 +58,14 @@ class VideoWriter:
         rate: Fraction = Fraction(25),
         bare: bool = False,
         folder: Path | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self._path, self._like, self._folder = path, like, folder
         self._encoding = (encoding or Encoding()).settled(
             path.suffix.lower(), bits=like.bits, codec=like.codec, pixel_format=like.pixel_format
         )
         self.suffix = _checked_suffix(path, self._encoding)
-        self._tell = note or _ignore
+        self._tell, self._marks = note or _ignore, marks or Marks()
         self._size = size or (like.width, like.height)
         self._span, self._bare = (start, stop), bare
         self._times = Times(like, self.suffix, rate, self._tell, from_zero=start is not None)
@@ -92,6 +95,7 @@ class VideoWriter:
         try:
             with writing(self._path):
                 self._finish()
+            self._marks.seal(self._part)
             keep(self._part, self._path)
         except BaseException:
             self._abort()
@@ -132,6 +136,8 @@ class VideoWriter:
 
     def _open(self) -> None:
         options = {"avoid_negative_ts": "disabled", **self._times.muxer_options()}
+        if self._marks.tags and "movflags" in options:
+            options["movflags"] += "+use_metadata_tags"  # else the MP4 family keeps only names that it knows
         output = av.open(str(self._part.absolute()), "w", format=FORMATS[self.suffix], container_options=options)
         self._container = output
         self._pixel_format = self._encoding.pixel_format_for(*self._size, bits=self._like.bits)
@@ -140,6 +146,7 @@ class VideoWriter:
             start, stop = self._span
             self._carry = Carry(self._like, output, self.suffix, self._tell, start=start, stop=stop)
             self._stream.metadata.update(self._carry.picture_metadata)
+        output.metadata.update(self._marks.tags)
         self._tell_losses()
         output.start_encoding()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +16,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, PngImagePlugin
 
 from bianlian.errors import VideoError
+from bianlian.files import open_plain
 from bianlian.types import Deep, DeepPixels, Frame, Image, Note
 from bianlian.video.deep import as_light, as_uint16, full, view
 from bianlian.video.exr import exr_header, read_exr, write_exr
+from bianlian.video.limits import check_size
 from bianlian.video.sixteen import read_sixteen, write_png16, write_tiff16
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Readers that are tried, whatever the suffix says: others of Pillow's start programs (PostScript) or are hardly ever tested."""
 _ORIENTATION = 0x0112
 _ALPHA_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".exr")
-_BITS_PER_SAMPLE = 258
+_BITS_PER_SAMPLE, _XMP_TAG = 258, 700
+_DAMAGE = (
+    *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError),
+    *(AttributeError, AssertionError, OverflowError, ZeroDivisionError, RuntimeError, MemoryError),
+)
+"""What Pillow raises over damaged headers and tags."""
 _QUALITY: Mapping[str, Mapping[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
@@ -56,17 +68,36 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def _opened(path: Path) -> Iterator[Pillow.Image]:
     """Open a picture, every failure of the reader as one VideoError. The pixels are not decoded yet."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            picture = Pillow.open(path)
-        with picture:
-            yield picture
+        # What Pillow warns of, damaged tags above all, is either an error below or of no matter for the pixels.
+        with warnings.catch_warnings(), open_plain(path) as file:
+            warnings.simplefilter("ignore")
+            with Pillow.open(file, formats=_FORMATS) as picture:
+                check_size(path, *picture.size)
+                yield picture
     except Pillow.DecompressionBombError as error:
         raise VideoError(f"wanted a picture of at most 178 million pixels, {path} has more: scale it down first") from error
     except FileNotFoundError as error:
         raise VideoError(f"wanted a picture, {path} does not exist: check the name") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise VideoError(f"wanted a picture, {path} cannot be read ({error}): it is damaged or of another kind") from error
+    except _DAMAGE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise VideoError(f"wanted a picture, {path} cannot be read ({why[:200]}): it is damaged or of another kind") from error
+
+
+def unpack(data: bytes, size: tuple[int, int]) -> Image:
+    """Decode a PNG or JPEG of a known size (width, height) in memory -> (H, W, 3) uint8 RGB.
+
+    Raises ValueError that says what came instead; a picture that promises another size is not decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                found = picture.size
+                if found == size:
+                    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"), dtype=np.uint8)
+    except (Pillow.DecompressionBombError, *_DAMAGE) as error:
+        raise ValueError("a damaged file") from error
+    raise ValueError(f"{found[0]} x {found[1]}")
 
 
 @dataclass(frozen=True)
@@ -109,10 +140,12 @@ def read_picture(path: Path) -> Image:
     with _opened(path) as picture:
         if picture.mode.startswith("I;16"):
             eight_bits = (np.asarray(picture, dtype=np.uint16) >> 8).astype(np.uint8)
-            upright = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
+            upright: Pillow.Image = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
         else:
-            upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+            # Each copy of the largest picture is 700 MB.
+            ImageOps.exif_transpose(picture, in_place=True)
+            upright = picture
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"), dtype=np.uint8)
 
 
 def read_frame(path: Path, index: int) -> Frame:
@@ -123,11 +156,11 @@ def read_frame(path: Path, index: int) -> Frame:
     return Frame(image, index, deep=Deep(image, lambda: _stored(path)[..., :3]))
 
 
-def write_picture(path: Path, frame: Frame, source: Path | None, note: Note) -> None:
+def write_picture(path: Path, frame: Frame, source: Path | None, note: Note, xmp: bytes = b"") -> None:
     """Write a frame by the suffix of ``path``, with more than 8 bits a colour where it has them and the format holds them.
 
     JPEG and WebP at quality 95; EXR in linear light. source: a picture whose EXIF (orientation reset, thumbnail left out), ICC
-    profile and transparency go along. Raises OSError, av.FFmpegError.
+    profile and transparency go along. xmp: a packet to carry; BMP and EXR have no place for one. Raises OSError, av.FFmpegError.
     """
     suffix = path.suffix.lower()
     alpha = None if source is None else _alpha(source, suffix, note)
@@ -145,15 +178,25 @@ def write_picture(path: Path, frame: Frame, source: Path | None, note: Note) -> 
         if alpha is not None:
             deep = np.dstack([deep, np.rint(_levels(alpha) * 65535).astype(np.uint16)])
         if suffix == ".png":
-            write_png16(path, deep, profile=extras.get("icc_profile"), exif=extras.get("exif"))
+            write_png16(path, deep, profile=extras.get("icc_profile"), exif=extras.get("exif"), xmp=xmp)
         else:
-            write_tiff16(path, deep, profile=extras.get("icc_profile"))
+            write_tiff16(path, deep, profile=extras.get("icc_profile"), xmp=xmp)
     else:
         image = frame.image
         if alpha is not None:
             image = np.dstack([image, np.rint(_levels(alpha) * 255).astype(np.uint8)])
-        options: dict[str, Any] = {**_QUALITY.get(suffix, {}), **extras}
+        options: dict[str, Any] = {**_QUALITY.get(suffix, {}), **extras, **(_packet(suffix, xmp) if xmp else {})}
         Pillow.fromarray(image).save(path, **options)
+
+
+def _packet(suffix: str, xmp: bytes) -> dict[str, Any]:
+    if suffix == ".png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        return {"pnginfo": chunks}
+    if suffix in (".tif", ".tiff"):
+        return {"tiffinfo": {_XMP_TAG: xmp}}
+    return {} if suffix == ".bmp" else {"xmp": xmp}
 
 
 def _is_exr(path: Path) -> bool:

@@ -22,6 +22,7 @@ from bianlian.files import replacing
 from bianlian.types import Frame
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.encoding import Encoding
+from bianlian.video.marks import Marks
 from bianlian.video.movie import VideoWriter
 from bianlian.video.probe import VideoInfo
 from bianlian.video.still import FolderWriter
@@ -55,16 +56,17 @@ def open_segments(
     *,
     start: Fraction | None = None,
     stop: Fraction | None = None,
+    marks: Marks | None = None,
 ) -> SegmentWriter:
     """Choose a writer as ``open_writer`` does. folder: for its segments, there already; finished: records of earlier runs.
 
     The first frame to come is the one after the last that ``finished`` holds. Raises OutputError.
     """
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir() and like.kind != "image":
-        return SegmentedVideo(path, like, encoding, folder, finished, note=note, start=start, stop=stop)
+        return SegmentedVideo(path, like, encoding, folder, finished, note=note, start=start, stop=stop, marks=marks)
     if path.suffix == "" or path.is_dir():
-        return Uncut(FolderWriter(path, like, note=note, part=folder / PICTURES))
-    return Uncut(open_writer(path, like, encoding, note, start=start, stop=stop))
+        return Uncut(FolderWriter(path, like, note=note, part=folder / PICTURES, marks=marks))
+    return Uncut(open_writer(path, like, encoding, note, start=start, stop=stop, marks=marks))
 
 
 class Uncut:
@@ -122,8 +124,9 @@ class SegmentedVideo:
         note: Callable[[str], None] | None = None,
         start: Fraction | None = None,
         stop: Fraction | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        self._movie = VideoWriter(path, like, encoding, note=note, start=start, stop=stop, folder=folder)
+        self._movie = VideoWriter(path, like, encoding, note=note, start=start, stop=stop, folder=folder, marks=marks)
         self._times = Times(like, path.suffix.lower(), Fraction(25), _ignore, from_zero=start is not None)
         self._path, self._folder, self._finished = path, folder, finished
         self._encoder: _Encoder | None = None

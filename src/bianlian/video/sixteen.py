@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bianlian.errors import VideoError
 
 _IHDR_END = 8 + 4 + 4 + 13 + 4
-_SHORT, _LONG, _UNDEFINED = 3, 4, 7
+_BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
 
 
 def read_sixteen(path: Path) -> NDArray[np.uint16]:
@@ -28,8 +28,10 @@ def read_sixteen(path: Path) -> NDArray[np.uint16]:
     return np.ascontiguousarray(picture[..., order], np.uint16)
 
 
-def write_png16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | None = None, exif: bytes | None = None) -> None:
-    """Write (H, W, 3 or 4) RGB(A) as PNG of 16 bits. profile: ICC; exif: from ``Exif``. Raises OSError."""
+def write_png16(
+    path: Path, picture: NDArray[np.uint16], *, profile: bytes | None = None, exif: bytes | None = None, xmp: bytes = b""
+) -> None:
+    """Write (H, W, 3 or 4) RGB(A) as PNG of 16 bits. profile: ICC; exif: from ``Exif``; xmp: a packet. Raises OSError."""
     order = [2, 1, 0, 3] if picture.shape[2] == 4 else [2, 1, 0]
     data = cv2.imencode(".png", np.ascontiguousarray(picture[..., order]))[1].tobytes()
     chunks = b""
@@ -37,17 +39,27 @@ def write_png16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | Non
         chunks += _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
     if exif is not None:
         chunks += _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    path.write_bytes(data[:_IHDR_END] + chunks + data[_IHDR_END:])
+    path.write_bytes(with_xmp(data[:_IHDR_END] + chunks + data[_IHDR_END:], xmp))
 
 
-def write_tiff16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | None = None) -> None:
-    """Write (H, W, 3 or 4) RGB(A) as TIFF of 16 bits, losslessly compressed (deflate). profile: ICC. Raises OSError."""
+def with_xmp(png: bytes, xmp: bytes) -> bytes:
+    """Put an XMP packet, if there is one, into an encoded PNG."""
+    chunk = _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp) if xmp else b""
+    return png[:_IHDR_END] + chunk + png[_IHDR_END:]
+
+
+def write_tiff16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | None = None, xmp: bytes = b"") -> None:
+    """Write (H, W, 3 or 4) RGB(A) as TIFF of 16 bits, losslessly compressed (deflate). profile: ICC; xmp: a packet.
+
+    Raises OSError.
+    """
     height, width, channels = picture.shape
     pixels = zlib.compress(picture.astype("<u2").tobytes(), 6)
     pixels += b"\0" * (len(pixels) % 2)
     start = 8
     bits = start + len(pixels)
-    icc = bits + 2 * channels
+    packet = bits + 2 * channels
+    icc = packet + len(xmp) + len(xmp) % 2
     tags = [
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
@@ -62,6 +74,8 @@ def write_tiff16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | No
     ]
     if channels == 4:
         tags.append((338, _SHORT, 1, 2))  # alpha not multiplied in
+    if xmp:
+        tags.append((700, _BYTE, len(xmp), packet))
     if profile is not None:
         tags.append((34675, _UNDEFINED, len(profile), icc))
     stored = profile or b""
@@ -71,6 +85,8 @@ def write_tiff16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | No
         struct.pack("<2sHL", b"II", 42, directory)
         + pixels
         + struct.pack(f"<{channels}H", *[16] * channels)
+        + xmp
+        + b"\0" * (len(xmp) % 2)
         + stored
         + b"\0" * (len(stored) % 2)
         + struct.pack("<H", len(tags))

@@ -9,6 +9,7 @@ from typing import Self
 
 from bianlian.errors import OutputError
 from bianlian.types import Frame
+from bianlian.video.marks import Marks
 from bianlian.video.pictures import PICTURE_SUFFIXES, is_picture, list_pictures, write_picture
 from bianlian.video.probe import VideoInfo
 from bianlian.video.whole import check_output, discard, keep, new_part, new_part_folder, writing
@@ -17,14 +18,22 @@ from bianlian.video.whole import check_output, discard, keep, new_part, new_part
 class ImageWriter:
     """Context manager that writes one frame as one picture, by the suffix of ``path`` (JPEG and WebP at quality 95).
 
-    EXIF, ICC profile and transparency of ``like`` go along where it is a picture; bare: nothing does. The file appears on a clean
-    exit only. Raises OutputError.
+    EXIF, ICC profile and transparency of ``like`` go along where it is a picture; bare: nothing does. marks: what the picture says
+    about itself. The file appears on a clean exit only. Raises OutputError.
     """
 
-    def __init__(self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None, bare: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        like: VideoInfo,
+        *,
+        note: Callable[[str], None] | None = None,
+        bare: bool = False,
+        marks: Marks | None = None,
+    ) -> None:
         if not is_picture(path):
             raise OutputError(f"cannot write {path}: wanted a name that ends in {' '.join(PICTURE_SUFFIXES)}")
-        self._path, self._like, self._tell = path, like, note or _ignore
+        self._path, self._like, self._tell, self._marks = path, like, note or _ignore, marks or Marks()
         self._source = like.path if like.kind == "image" and not bare else None
         self._part: Path | None = None
         self._written = False
@@ -40,6 +49,7 @@ class ImageWriter:
             if kind is None and not self._written:
                 raise OutputError(f"cannot write {self._path}: no frame came: check the input")
             if kind is None:
+                self._marks.seal(self._part)
                 keep(self._part, self._path)
         finally:
             discard(self._part)
@@ -55,7 +65,7 @@ class ImageWriter:
             )
             raise OutputError(f"cannot write {self._path}: {why}")
         with writing(self._path):
-            write_picture(self._part, frame, self._source, self._tell)
+            write_picture(self._part, frame, self._source, self._tell, self._marks.xmp)
         self._written = True
 
 
@@ -76,8 +86,9 @@ class FolderWriter:
         note: Callable[[str], None] | None = None,
         bare: bool = False,
         part: Path | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        self._path, self._like, self._tell = path, like, note or _ignore
+        self._path, self._like, self._tell, self._marks = path, like, note or _ignore, marks or Marks()
         self._bare, self._given = bare, part
         self._part: Path | None = None
         self._sources: tuple[Path, ...] = ()
@@ -93,6 +104,7 @@ class FolderWriter:
         assert self._part is not None
         try:
             if kind is None:
+                self._marks.seal(self._part)
                 keep(self._part, self._path)
         finally:
             if self._given is None or kind is None:
@@ -108,7 +120,7 @@ class FolderWriter:
         if self._bare:
             name, source = str(Path(name).with_suffix(".png")), None
         with writing(self._path):
-            write_picture(self._part / name, frame, source, self._tell)
+            write_picture(self._part / name, frame, source, self._tell, self._marks.xmp)
 
 
 def _ignore(line: str) -> None:
