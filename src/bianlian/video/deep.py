@@ -61,6 +61,8 @@ def full(frame: Frame) -> DeepPixels | Image:
     """Give a frame's picture with all the bits there are; its ``image`` where there are no more than 8."""
     if frame.deep is None:
         return frame.image
+    if frame.image is frame.deep.shown:
+        return frame.deep.read()  # a copy of the largest picture is 1 GB
     return lay(frame.deep.read(), frame.deep.shown, frame.image)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bianlian.errors import VideoError
 from bianlian.files import open_plain
 from bianlian.video.deep import halves
-from bianlian.video.limits import check_size
+from bianlian.video.limits import MOST_DEEP_PIXELS, check_size
 
 _MAGIC = b"\x76\x2f\x31\x01"
 _COLOUR = ("R", "G", "B", "A", "Y")
@@ -33,7 +33,7 @@ def read_exr(path: Path) -> NDArray[np.float32]:
     """
     frame = _decoded(path)
     kind = np.float16 if "f16" in frame.format.name else np.float32
-    planes = [_plane(bytes(p), p.line_size, p.width, p.height, np.dtype(kind)) for p in frame.planes]
+    planes = [_plane(memoryview(p), p.line_size, p.width, p.height, np.dtype(kind)) for p in frame.planes]
     if len(planes) < 3:
         planes = [planes[0], planes[0], planes[0], *planes[1:]]
     green, blue, red = planes[:3]
@@ -68,7 +68,7 @@ def exr_header(path: Path) -> ExrHeader:
         channels = tuple(_names(found[b"channels"]))
     except (ValueError, KeyError, IndexError, struct.error) as error:
         raise VideoError(f"wanted an OpenEXR picture, {path} has no sound header: it is damaged or of another kind") from error
-    check_size(path, x2 - x1 + 1, y2 - y1 + 1)
+    check_size(path, x2 - x1 + 1, y2 - y1 + 1, MOST_DEEP_PIXELS)
     return ExrHeader(x2 - x1 + 1, y2 - y1 + 1, channels)
 
 
@@ -137,5 +137,5 @@ def _decoded(path: Path) -> VideoFrame:
     return frames[0]
 
 
-def _plane(data: bytes, line: int, width: int, height: int, kind: np.dtype[np.float16 | np.float32]) -> NDArray[np.float32]:
-    return np.frombuffer(data, kind).reshape(height, line // kind.itemsize)[:, :width].astype(np.float32)
+def _plane(data: memoryview, line: int, width: int, height: int, kind: np.dtype[np.float16 | np.float32]) -> NDArray[np.float32]:
+    return np.frombuffer(data, kind).reshape(height, line // kind.itemsize)[:, :width].astype(np.float32, copy=False)

@@ -23,7 +23,7 @@ from bianlian.files import open_plain
 from bianlian.types import Deep, DeepPixels, Frame, Image, Note
 from bianlian.video.deep import as_light, as_uint16, full, view
 from bianlian.video.exr import exr_header, read_exr, write_exr
-from bianlian.video.limits import check_size
+from bianlian.video.limits import MOST_DEEP_PIXELS, check_size
 from bianlian.video.sixteen import read_sixteen, write_png16, write_tiff16
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr")
@@ -204,7 +204,9 @@ def _is_exr(path: Path) -> bool:
 
 
 def _bits(path: Path, picture: Pillow.Image) -> int:
-    """Bits of a colour that the library can use: 16 of a PNG or TIFF of 16 bits, else 8."""
+    """Bits of a colour that the library can use: 16 of a PNG or TIFF of 16 bits that is not very large, else 8."""
+    if picture.width * picture.height > MOST_DEEP_PIXELS:
+        return 8
     if picture.mode.startswith("I;16"):
         return 16
     if picture.format == "TIFF":

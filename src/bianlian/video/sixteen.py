@@ -11,21 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.errors import VideoError
+from bianlian.files import open_plain
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PIXELS = (b"IHDR", b"IDAT", b"tRNS", b"IEND")
 _IHDR_END = 8 + 4 + 4 + 13 + 4
 _BYTE, _SHORT, _LONG, _UNDEFINED = 1, 3, 4, 7
 
 
 def read_sixteen(path: Path) -> NDArray[np.uint16]:
     """Read a PNG or TIFF of 16 bits -> (H, W, C) uint16 RGB (3 channels) or RGBA (4), as stored. Raises VideoError."""
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    with open_plain(path) as file:
+        data = file.read()
+    if data.startswith(_PNG):
+        data = _bare(data)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if picture is None or picture.dtype != np.uint16:
         raise VideoError(f"wanted a picture of 16 bits a colour, {path} cannot be read as one: it is damaged or of another kind")
     if picture.ndim == 2:
         return np.repeat(picture[..., None], 3, axis=2).astype(np.uint16, copy=False)
-    order = [2, 1, 0, 3] if picture.shape[2] == 4 else [2, 1, 0]
-    return np.ascontiguousarray(picture[..., order], np.uint16)
+    how = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(picture, how, dst=picture), np.uint16)
 
 
 def write_png16(
@@ -93,6 +99,22 @@ def write_tiff16(path: Path, picture: NDArray[np.uint16], *, profile: bytes | No
         + table
         + struct.pack("<L", 0)
     )
+
+
+def _bare(png: bytes) -> bytes:
+    """Leave only the chunks that hold pixels; nothing is left of a file whose chunks do not fit into it.
+
+    OpenCV takes memory for a chunk by the length that it claims, up to 4 GB.
+    """
+    kept, at = [_PNG], len(_PNG)
+    while at < len(png):
+        length = int.from_bytes(png[at : at + 4], "big")
+        if at + 12 + length > len(png):
+            return b""
+        if png[at + 4 : at + 8] in _PIXELS:
+            kept.append(png[at : at + 12 + length])
+        at += 12 + length
+    return b"".join(kept)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
