@@ -131,7 +131,7 @@ def pictures(folder: Path) -> Files:
     deep = picture().astype(np.uint16) * 257
     write_png16(folder / "f.png", deep, profile=b"profile", exif=exif.tobytes(), xmp=b"<x/>")
     write_tiff16(folder / "g.tif", deep, profile=b"profile", xmp=b"<x/>")
-    light = np.dstack([picture(), picture()[..., :1]]).astype(np.float32) / 100
+    light = np.asarray(np.dstack([picture(), picture()[..., :1]]) / 100, np.float32)
     write_exr(folder / "h.exr", light, alpha=True)
     write_exr(folder / "i.exr", light.astype(np.float16).astype(np.float32), alpha=False)
     return read_all(folder)
