@@ -30,6 +30,7 @@ import bianlian
 from bianlian import align, plugins
 from bianlian.mask.hull import hull_mask, outline
 from bianlian.model.deepfake import Deepfake, DeepfakeConfig
+from bianlian.provenance.mark import Marker, Origin
 from bianlian.runtime import compile_module
 from bianlian.swap.analyse import BATCH, Search
 from bianlian.swap.front import Front
@@ -41,8 +42,8 @@ from bianlian.swap.settings import SwapSettings
 from bianlian.swap.stages import Artist, cut, draw, join, look
 from bianlian.swap.swapper import CompiledSwapper
 from bianlian.swap.tracks import Analysis
-from bianlian.types import Frame
-from bianlian.video import VideoWriter, frames, probe
+from bianlian.types import Frame, silent
+from bianlian.video import WHOLE, VideoWriter, frames, probe
 from bianlian.video.segments import open_segments
 
 DEMO = Path(bianlian.__file__).parent / "data/demo/target.mp4"
@@ -105,20 +106,22 @@ def alone(clip: Path, swapper: CompiledSwapper, settings: SwapSettings, folder: 
     plan = make_plan(analysis, settings, size=swapper.size, coverage=swapper.coverage)
     size, front = refined_size(plan, swapper.size), Front(swapper.coverage)
     artist = Artist([swapper], size, settings, clock)
-    jobs = watch.all("decode, cut", cut(clip, plan, swapper.size, size, 0, clock))
+    jobs = watch.all("decode, cut", cut(clip, WHOLE, plan, swapper.size, size, 0, clock, silent))
     jobs = watch.all("see what is in front", look(given(jobs), front, clock))
     jobs = watch.all("draw, refine", draw(given(jobs), artist, settings.batch, settings.segment))
-    done = watch.all("fit, paste", join(given(jobs), front, settings, analysis, {}, clock))
+    done = watch.all("fit, paste", join(given(jobs), front, settings, analysis, {}, clock, layered=False))
     del jobs
 
+    marker = Marker(folder / "alone.mp4", Origin(clip), SIDES)
+
     def encode() -> Generator[None, None, None]:
-        with open_segments(folder / "alone.mp4", info, settings.encoding, folder, ()) as writer:
+        with open_segments(folder / "alone.mp4", info, settings.encoding, folder, (), marks=marker.marks) as writer:
             for item in done:
-                writer.write(item.frame)
+                writer.write(marker.frame(item.frame, swapped=bool(item.places)))
             writer.cut()
         yield
 
-    watch.all("encode", encode())
+    watch.all("mark, encode", encode())
     return watch
 
 

@@ -104,6 +104,7 @@ def compile_module(
     ov = import_openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from openvino.passes import ConstantFolding, Manager
 
     was_training = module.training
     module.eval()
@@ -113,7 +114,7 @@ def compile_module(
             # layer's code, which tracing warns about, are settled by the example's shape
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                module, tuple(torch.zeros(*s) for s in example_shapes)
+                module, tuple(torch.zeros(*s) for s in example_shapes), check_trace=False
             )
     finally:
         module.train(was_training)
@@ -125,6 +126,10 @@ def compile_module(
         sizes = [-1, *shape[1:]] if dynamic_batch else list(shape)
         model.inputs[k].get_node().set_partial_shape(ov.PartialShape(sizes))
     model.validate_nodes_and_infer_types()
+    # Rounded networks (``model.quantize``) run on bytes only where the ends of the ranges are constants, not sums to be done.
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(model)
     return _compile(ov.Core(), model, threads, precision)
 
 

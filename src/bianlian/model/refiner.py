@@ -25,8 +25,9 @@ CHANNELS = (80, 112, 144)
 """Channels at a quarter, an eighth and a sixteenth of the side."""
 BANDS = 3
 """Bands of the target's detail that are let through or not."""
-_BLOCK = 4
-_PIXELS = 3 * _BLOCK**2
+BLOCK = 4
+"""Side of the blocks of pixels that become channels."""
+_PIXELS = 3 * BLOCK**2
 
 
 class Refiner(UNet):
@@ -39,12 +40,24 @@ class Refiner(UNet):
 
     def forward(self, drawn: Tensor, target: Tensor) -> Tensor:
         """Refine. drawn, target (B, 3, S, S) in [0, 1], S a multiple of 16 -> (B, 3, S, S), about [0, 1] (not clipped)."""
-        out = self.run(functional.pixel_unshuffle(concat([drawn, target], 1) * 2 - 1, _BLOCK))
-        refined = drawn + functional.pixel_shuffle(out[:, :_PIXELS], _BLOCK)
+        out = self.run(functional.pixel_unshuffle(concat([drawn, target], 1) * 2 - 1, BLOCK))
+        refined = drawn + functional.pixel_shuffle(out[:, :_PIXELS], BLOCK)
         gates = _double(_double(out[:, _PIXELS:]))
         for k, band in enumerate(detail_bands(target)):
             refined = refined + gates[:, k : k + 1] * band
         return refined
+
+
+class Planes(nn.Module):
+    """The convolutions of a refiner alone: (B, 96, S/4, S/4) -> (B, 51, S/4, S/4), for what does the rest by itself."""
+
+    def __init__(self, refiner: Refiner) -> None:
+        super().__init__()
+        self.refiner = refiner
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """Run all levels, see ``Refiner.forward`` for what goes in and what comes out."""
+        return self.refiner.run(planes)
 
 
 def detail_bands(x: Tensor) -> list[Tensor]:

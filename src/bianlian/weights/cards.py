@@ -89,8 +89,8 @@ _CARDS = (
     WeightsCard(
         name="refiner",
         file="refiner.safetensors",
-        sha256="08c49d506aabffbf4a782b335e9bead042225961c85850f85282ff1dd3b1e7d6",
-        size=3_577_078,
+        sha256="d98a2c62f78ae9cfb9d18f24f758137aec7dd2c21d504e6c000566275116166d",
+        size=3_577_670,
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
         origin="this project, trained on rendered virtual people (credits in NOTICE)",
