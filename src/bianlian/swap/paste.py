@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.align import frame_from_crop
-from bianlian.geometry import apply, box_of, compose, scale_of
+from bianlian.geometry import apply, box_of, compose, invert, scale_of
 from bianlian.mask.hull import hull_mask
 from bianlian.swap.blend import Blend, mask_blend
 from bianlian.swap.color import Recolor, lab_mean_std
@@ -85,7 +85,8 @@ def fit(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, f
     mask = _mask(outline - (x1, y1), shape, weights, roi_from_crop, finish)
     if not mask.any():
         return None
-    inside = _mask(apply(crop.crop_from_frame, outline), weights.shape, weights, np.eye(2, 3), finish)
+    # Only statistics are taken under it, and the mask is soft: no need to draw it again.
+    inside = np.asarray(cv2.warpAffine(mask, invert(roi_from_crop), weights.shape[::-1], flags=cv2.INTER_LINEAR), np.float32)
     face = _fitted(face, crop.image, inside, finish)
     target = np.ascontiguousarray(frame[y1:y2, x1:x2])
     placed = warp(face, roi_from_crop, shape)
