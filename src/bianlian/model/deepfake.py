@@ -46,7 +46,8 @@ class Deepfake:
         """Train one step on one batch a person, in the order of ``people`` -> mean losses, and each person's total."""
         outputs = engine.networks([b.warped for b in batch])
         losses = [reconstruction_losses(self.config, o, b.truth, b.weight) for o, b in zip(outputs, batch, strict=True)]
-        total = torch.stack([terms["total"] for terms in losses]).mean()
+        faces = [len(b.truth) for b in batch]
+        total = torch.stack([terms["total"] * count for terms, count in zip(losses, faces, strict=True)]).sum() / sum(faces)
         engine.optimizer.zero_grad(set_to_none=True)
         engine.backward(total)
         engine.optimizer.step()

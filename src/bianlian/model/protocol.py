@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
 
@@ -19,12 +18,24 @@ class Batch:
     weight: Tensor
 
 
+class Stepper(Protocol):
+    """The part of an optimiser that a model uses; the loop decides which batches make one step of it."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        ...
+
+    def step(self) -> object:
+        """Change the weights by their gradients."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Engine:
     """What a step needs from the loop: the networks and optimiser as set up for the device, and ``backward``."""
 
     networks: Callable[[Sequence[Tensor]], list[Tensor]]
-    optimizer: torch.optim.Optimizer
+    optimizer: Stepper
     backward: Callable[[Tensor], None]
 
 
@@ -48,7 +59,11 @@ class Trainable(Protocol):
         ...
 
     def step(self, batch: Sequence[Batch], engine: Engine) -> dict[str, Tensor]:
-        """Train one step on one batch a person, with its own backward -> named scalar losses, ``total`` among them."""
+        """Train one step on one batch a person, with its own backward -> named scalar losses, ``total`` among them.
+
+        The batches may be of different sizes; a loss that is a mean over all pictures lets accumulation, several processes and
+        uneven batches train as one large batch would.
+        """
         ...
 
     def start_from(self, base: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> None:

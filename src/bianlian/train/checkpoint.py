@@ -3,7 +3,8 @@
 checkpoints/000300/networks.safetensors   weights
 checkpoints/000300/average.safetensors    their moving average, which is what swaps and previews use
 checkpoints/000300/optimizer.safetensors  Adam's moments and steps
-checkpoints/000300/state.json             schema, iteration, seconds of training, sha256 of each file
+checkpoints/000300/state.json             schema, iteration, seconds of training, setbacks, shares, sha256 of each file
+snapshots/000300.safetensors              the moving average alone, in half precision, never dropped
 """
 
 from __future__ import annotations
@@ -22,27 +23,35 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bianlian.errors import OutputError, RunError
-from bianlian.files import replacing_folder
+from bianlian.files import replacing, replacing_folder
 
 SCHEMA = 1
-KEPT = 2
-"""Newest checkpoints that stay."""
+KEPT, BACKUPS = 2, 3
+"""Newest checkpoints that stay, and newest backups among the older ones."""
 FILES = ("networks", "average", "optimizer")
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State of a run after ``iteration`` steps. seconds: spent training so far. The rest: name -> tensor on the CPU."""
+    """State of a run after ``iteration`` steps. seconds: spent training so far. The rest: name -> tensor on the CPU.
+
+    setbacks: how often training was rolled back. shares: of each person in the batches, none while they are equal.
+    """
 
     iteration: int
     seconds: float
     networks: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    setbacks: int = 0
+    shares: tuple[float, ...] = ()
 
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint and drop all but the newest two -> its folder. Raises OutputError; older ones stay then."""
+def save_checkpoint(run: Path, checkpoint: Checkpoint, backup_every: int = 0) -> Path:
+    """Write a checkpoint and drop old ones -> its folder. Raises OutputError; older ones stay then.
+
+    The newest two stay, and of the older ones the newest three whose iteration is a multiple of backup_every (0: none).
+    """
     folder = run / "checkpoints" / f"{checkpoint.iteration:06d}"
     with replacing_folder(folder) as temporary:
         digests = {}
@@ -54,11 +63,44 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
             except SafetensorError as error:
                 raise OutputError(f"{folder}: the checkpoint cannot be written: {error}") from error
             digests[path.name] = _sha256(path)
-        state = {"schema": SCHEMA, "iteration": checkpoint.iteration, "seconds": checkpoint.seconds, "sha256": digests}
+        numbers = {name: getattr(checkpoint, name) for name in ("iteration", "seconds", "setbacks", "shares")}
+        state = {"schema": SCHEMA, **numbers, "sha256": digests}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    for old in list_checkpoints(run)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    older = list_checkpoints(run)[:-KEPT]
+    backups = [p for p in older if backup_every and int(p.name) and int(p.name) % backup_every == 0][-BACKUPS:]
+    for old in older:
+        if old not in backups:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def snapshot_path(run: Path, iteration: int) -> Path:
+    """Tell where the snapshot of an iteration lies."""
+    return run / "snapshots" / f"{iteration:06d}.safetensors"
+
+
+def save_snapshot(run: Path, iteration: int, average: Mapping[str, Tensor]) -> Path:
+    """Write averaged weights in half precision -> the file. Raises OutputError."""
+    path = snapshot_path(run, iteration)
+    with replacing(path) as temporary:
+        save_file({k: v.detach().cpu().to(_half(v)).contiguous() for k, v in average.items()}, temporary)
+    return path
+
+
+def load_snapshot(run: Path, iteration: int) -> dict[str, Tensor]:
+    """Read the averaged weights of a snapshot as float32. Raises RunError, naming those there are."""
+    path = snapshot_path(run, iteration)
+    if not path.is_file():
+        there = ", ".join(str(int(p.stem)) for p in sorted(path.parent.glob("*.safetensors"))) or "none"
+        raise RunError(f"{run} has no snapshot of iteration {iteration}; there are: {there} (train --snapshot-every makes them)")
+    try:
+        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"the snapshot {path} is damaged: {error}; choose another one") from error
+
+
+def _half(tensor: Tensor) -> torch.dtype:
+    return torch.float16 if tensor.is_floating_point() else tensor.dtype
 
 
 def list_checkpoints(run: Path) -> list[Path]:
@@ -81,7 +123,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read all of a checkpoint. Raises RunError when it is damaged, saying what to do."""
     state = _state(folder)
     parts = {name: _load(folder, name, state) for name in FILES}
-    return Checkpoint(state["iteration"], float(state["seconds"]), **parts)
+    return Checkpoint(state["iteration"], float(state["seconds"]), **parts, setbacks=state["setbacks"], shares=state["shares"])
 
 
 def load_average(folder: Path) -> dict[str, Tensor]:
@@ -117,9 +159,10 @@ def _state(folder: Path) -> dict[str, Any]:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         if state["schema"] != SCHEMA:
             raise RunError(f"{folder} has schema {state['schema']!r}, this version reads schema {SCHEMA}")
+        numbers = {"setbacks": int(state.get("setbacks", 0)), "shares": tuple(map(float, state.get("shares", ())))}
         if not isinstance(state["iteration"], int) or not isinstance(state["seconds"], int | float):
             raise TypeError("iteration or seconds")
-        return {**state, "sha256": dict(state["sha256"])}
+        return {**state, **numbers, "sha256": dict(state["sha256"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(_damaged(folder, "state.json")) from error
 

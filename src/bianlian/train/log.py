@@ -23,12 +23,13 @@ class RunLog:
         self._file = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "log"), purge_step=resume_at + 1)
 
-    def write(self, iteration: int, seconds: float, losses: Mapping[str, float]) -> None:
-        """Add one line. seconds: spent training so far."""
-        row = {"iteration": iteration, "seconds": round(seconds, 3), "losses": {k: round(v, 6) for k, v in losses.items()}}
-        self._file.write(json.dumps(row) + "\n")
+    def write(self, iteration: int, seconds: float, losses: Mapping[str, float], state: Mapping[str, float]) -> None:
+        """Add one line. seconds: spent training so far; state: of the training itself, such as ``waited`` and ``rate``."""
+        numbers = {k: round(v, 9) for k, v in state.items()}
+        named = {k: round(v, 6) for k, v in losses.items()}
+        self._file.write(json.dumps({"iteration": iteration, "seconds": round(seconds, 3), **numbers, "losses": named}) + "\n")
         self._file.flush()
-        for name, value in losses.items():
+        for name, value in {**losses, **{f"training/{k}": v for k, v in state.items()}}.items():
             self._board.add_scalar(name, value, iteration)
 
     def close(self) -> None:
