@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from bianlian.model.protocol import Trainable
 from bianlian.train.batches import BatchMaker, to_tensor
@@ -34,19 +35,34 @@ def fair_shares(model: Trainable, maker: BatchMaker, strength: float) -> tuple[f
 def undrawn_share(model: Trainable, maker: BatchMaker, person: int) -> float:
     """Measure how much of a person the network does not draw: error of redrawn held-out faces over that of the mean face.
 
-    0 for perfect, about 1 for a network that draws the mean face. Errors are absolute, weighted by ``focus_map``.
+    0 for perfect, about 1 for a network that draws the mean face.
     """
-    unseen = maker.people.unseen(person)
-    chosen = [unseen[int(i)] for i in np.unique(np.linspace(0, len(unseen) - 1, min(FACES, len(unseen))).astype(int))]
-    faces = to_tensor(np.stack([maker.plain(person, i) for i in chosen]))
-    weight = torch.from_numpy(np.stack([focus_map(maker.plain_points(person, i), maker.size) for i in chosen]))[:, None]
-    mean = maker.portraits(person).mean(0, keepdim=True)
+    indices = chosen(maker, person)
+    faces = to_tensor(np.stack([maker.plain(person, i) for i in indices]))
+    was_training = model.networks.training
     model.networks.eval()
     with torch.no_grad():
         device = next(model.networks.parameters()).device
-        drawn = model.path(person)(faces.to(device)).float().cpu()
-    model.networks.train()
-    error, worst = (float(((x - faces).abs() * weight).sum()) for x in (drawn, mean))
+        drawn = model.path(person)(faces.to(device))
+    model.networks.train(was_training)
+    return error_share(maker, person, indices, drawn)
+
+
+def chosen(maker: BatchMaker, person: int) -> list[int]:
+    """Choose held-out faces of a person, spread evenly, at most ``FACES``; of those in training when none is held out."""
+    unseen = maker.people.unseen(person)
+    return [unseen[int(i)] for i in np.unique(np.linspace(0, len(unseen) - 1, min(FACES, len(unseen))).astype(int))]
+
+
+def error_share(maker: BatchMaker, person: int, indices: Sequence[int], drawn: Tensor) -> float:
+    """Compare drawn faces (N, 3, S, S) with the faces themselves -> their absolute error over that of the person's mean face.
+
+    Errors are weighted by ``focus_map``.
+    """
+    faces = to_tensor(np.stack([maker.plain(person, i) for i in indices]))
+    weight = torch.from_numpy(np.stack([focus_map(maker.plain_points(person, i), maker.size) for i in indices]))[:, None]
+    mean = maker.portraits(person).mean(0, keepdim=True)
+    error, worst = (float(((x - faces).abs() * weight).sum()) for x in (drawn.float().cpu(), mean))
     return error / max(worst, 1e-9)
 
 

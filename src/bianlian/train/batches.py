@@ -65,6 +65,10 @@ class People:
         whole = len(self._records[person])
         return list(range(self.count(person), whole)) or list(range(whole))
 
+    def held_out(self, person: int) -> bool:
+        """Tell whether any face of a person is held out."""
+        return self.count(person) < len(self._records[person])
+
     def face(self, person: int, index: int) -> tuple[Image, Points]:
         """Give crop (C, C, 3) uint8 and its 68 points (crop pixels) of one face."""
         key = (person, index)

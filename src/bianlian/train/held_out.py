@@ -24,5 +24,5 @@ def held_out(count: int, share: float) -> NDArray[np.bool_]:
     share = min(share, MOST / count)
     edges = np.linspace(0, count, max(1, min(count // STRETCH, int(MOST / 2))) + 1).astype(int)
     for first, end in pairwise(edges):
-        held[end - max(1, round(share * (end - first))) : end] = True
+        held[end - max(1, int(share * (end - first) + 1e-9)) : end] = True
     return held

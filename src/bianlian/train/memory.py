@@ -38,22 +38,18 @@ _GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.curren
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes of a training step: fixed ones (weights, gradients, moments, average), and those of each face of each person.
-
-    least: bytes at the peak of the smallest step, which may lie where the optimiser works and not where the faces are drawn.
-    """
+    """Bytes of a training step: fixed ones (weights, gradients, moments, average), and those of each face of each person."""
 
     fixed: int
     face: int
-    least: int
 
     def bytes(self, batch: int) -> int:
         """Bytes of a step on ``batch`` faces of each person."""
-        return int(SPARE * max(self.least, self.fixed + batch * self.face))
+        return int(SPARE * (self.fixed + batch * self.face))
 
     def largest(self, free: int) -> int:
         """Largest batch that fits into so many bytes, 0 when none does."""
-        return 0 if free < SPARE * self.least else max(0, int((free / SPARE - self.fixed) / max(1, self.face)))
+        return max(0, int((free / SPARE - self.fixed) / max(1, self.face)))
 
 
 def free_memory(cuda: bool) -> int:
@@ -72,11 +68,11 @@ def free_memory(cuda: bool) -> int:
 def need_of(run: RunConfig) -> Need | None:
     """Play some steps of a run -> its need, None for a model whose step asks for numbers and so cannot be played."""
     try:
-        least, some, more = (_peak(run, batch) for batch in (1, *_PLAYED))
+        few, many = (_peak(run, batch) for batch in _PLAYED)
     except (RuntimeError, NotImplementedError, TypeError):
         return None
-    face = (more - some) // (_PLAYED[1] - _PLAYED[0])
-    return Need(some - _PLAYED[0] * face, face, least)
+    face = (many - few) // (_PLAYED[1] - _PLAYED[0])
+    return Need(few - _PLAYED[0] * face, face)
 
 
 def fit(run: RunConfig, free: int, *, asked: bool, faces: int, note: Note) -> RunConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from bianlian.faceset.store import Faceset
 from bianlian.train.augment import GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
 from bianlian.train.cpu import best_precision
+from bianlian.train.memory import fit, free_memory
+from bianlian.train.processes import ALONE, Processes
 from bianlian.train.run import SETTINGS, RunConfig, entries, open_run
+from bianlian.train.settings import TrainSettings
 from bianlian.types import Note, silent
 from bianlian.weights import CARDS, locate
 
@@ -34,7 +37,7 @@ class Choices:
 
     model: name in the table. size: side of the pictures. width: ``auto``, ``light`` or ``full``. lr: learning rate. batch: faces
     of each person a step. precision: ``auto`` or Fabric's name. start: ``base``, ``scratch`` or a weights file. seed: fixes first
-    weights and batches.
+    weights and batches. training: how it trains.
     """
 
     model: str = "deepfake"
@@ -45,6 +48,7 @@ class Choices:
     precision: str = "auto"
     start: str = BASE
     seed: int = 0
+    training: TrainSettings = field(default_factory=TrainSettings)
 
     def settings(self, cuda: bool) -> dict[str, Any]:
         """Settings of the model: width by device and learning rate by width where they were left open."""
@@ -62,34 +66,45 @@ class Begun:
     resumed: bool
 
 
-def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note = silent) -> Begun:
+def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note = silent, processes: Processes = ALONE) -> Begun:
     """Make a new run in ``folder`` for the people of some facesets and write its ``run.toml``.
 
+    A batch that was left open is made to fit into memory. processes: all call this; the first one checks and writes.
     Raises RunError when the folder is taken or two facesets are of one person; FacesetError, ConfigError, PluginError,
     WeightsError, OutputError. Nothing is written then.
     """
     if not paths:
         raise ConfigError("give the facesets of the people to train on, such as faces/ana faces/ben")
-    check_new(folder)
     facesets = open_facesets(paths)
+    base, start = load_base(choices.start, choices.settings(torch.cuda.is_available()))
+    if processes.first:
+        check_new(folder)
+        run = _new_run(facesets, choices, start, note)
+        run.save(folder)
+    processes.wait()
+    return Begun(open_run(folder), facesets, base, resumed=False)
+
+
+def _new_run(facesets: Sequence[Faceset], choices: Choices, start: str, note: Note) -> RunConfig:
     cuda = torch.cuda.is_available()
     settings = choices.settings(cuda)
-    base, start = load_base(choices.start, settings)
     run = RunConfig(
         model=choices.model,
         people=entries(facesets),
         settings=settings,
-        augment=AugmentConfig() if base is None else GENTLE,
+        augment=AugmentConfig() if start == SCRATCH else GENTLE,
         batch=choices.batch if choices.batch is not None else (GPU_BATCH if cuda else CPU_BATCH),
         precision=best_precision(cuda) if choices.precision == "auto" else choices.precision,
         start=start,
         seed=choices.seed,
+        training=choices.training,
     )
     run.build()  # settings that do not fit show before anything is written
-    run.save(folder)
+    crops = sum(3 * f.header.size**2 * f.kept_count for f in facesets)
+    run = fit(run, free_memory(cuda), asked=choices.batch is not None, faces=crops, note=note)
     if start != choices.start:
         note(f"no base ships for width {settings['width']} at {settings['size']} px: starting from random weights")
-    return Begun(run, facesets, base, resumed=False)
+    return run
 
 
 def load_base(start: str, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor] | None, str]:
