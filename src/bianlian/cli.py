@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("bianlian.commands.train:Train", "train a model on the facesets of two or more people"),
     "evaluate": ("bianlian.commands.evaluate:Evaluate", "judge a trained run in every direction, on frames it never saw"),
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
+    "export": ("bianlian.commands.export:Export", "write a trained person's network for other programs: ONNX or OpenVINO"),
     "score": ("bianlian.commands.score:Score", "say by numbers how good a swap is, with controls and a report"),
     "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),
     "demo": ("bianlian.commands.demo:Demo", "run the whole flow on two small clips of virtual people"),
