@@ -141,7 +141,7 @@ def test_one_planted_nan_throws_the_run_back_and_it_goes_on_slower(
         if next(count) == 6:  # the seventh step: iteration 7, after the checkpoint of iteration 4
             if planted == "loss":
                 return {name: value * np.nan for name, value in losses.items()}
-            next(self.networks.parameters()).data.view(-1)[0] = np.nan
+            next(self.networks.parameters()).data[0, 0, 0, 0] = np.nan
         return losses
 
     monkeypatch.setattr(Deepfake, "step", broken)
