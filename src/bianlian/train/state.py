@@ -65,27 +65,43 @@ class State:
 
 
 class Gate:
-    """An optimiser that steps once for several batches, by the mean of their gradients over all batches and processes."""
+    """An optimiser that steps once for several batches, by the mean of their gradients over all batches and processes.
+
+    A model may step it more than once in its own step, as adversarial training does. The gradients of each such phase are kept
+    apart from batch to batch, and it steps in the last batch only.
+    """
 
     def __init__(self, inner: Stepper, weights: Sequence[Tensor], batches: int, processes: Processes) -> None:
         self._inner, self._weights, self._batches, self._processes = inner, weights, batches, processes
-        self._number = 0
+        self._kept: list[dict[int, Tensor]] = []
+        self._phase, self._last = 0, True
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, before the first batch only."""
-        if self._number == 0:
-            self._inner.zero_grad(set_to_none=set_to_none)
+        """Forget the gradients; those of the batches before are kept apart."""
+        self._inner.zero_grad(set_to_none=True)
 
     def step(self) -> None:
-        """Step, after the last batch only."""
-        if self._number == self._batches - 1:
-            self._processes.average([w.grad for w in self._weights if w.grad is not None])
-            self._inner.step()
+        """Add this batch's gradients to those of its phase; in the last batch, step by them."""
+        while len(self._kept) <= self._phase:
+            self._kept.append({})
+        kept = self._kept[self._phase]
+        self._phase += 1
+        for k, weight in enumerate(self._weights):
+            if k in kept:
+                weight.grad = kept[k] if weight.grad is None else weight.grad.add_(kept[k])
+        if not self._last:
+            kept.update({k: weight.grad for k, weight in enumerate(self._weights) if weight.grad is not None})
+            self._inner.zero_grad(set_to_none=True)
+            return
+        kept.clear()
+        self._processes.average([weight.grad for weight in self._weights if weight.grad is not None])
+        self._inner.step()
 
     def run(self, model: Trainable, batches: Sequence[Sequence[Batch]], engine: Engine) -> dict[str, Tensor]:
         """Train one step on all batches -> mean losses."""
         sums: dict[str, Tensor] = {}
-        for self._number, batch in enumerate(batches):
+        for number, batch in enumerate(batches):
+            self._phase, self._last = 0, number == self._batches - 1
             for name, value in model.step(batch, engine).items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         return {name: value / len(batches) for name, value in sums.items()}
