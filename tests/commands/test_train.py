@@ -16,6 +16,7 @@ from bianlian.train.augment import GENTLE
 from bianlian.train.checkpoint import list_checkpoints, load_checkpoint, newest
 from bianlian.train.cpu import best_precision
 from bianlian.train.run import open_run
+from bianlian.train.settings import TrainSettings
 from made_faces import make_faceset
 
 
@@ -34,7 +35,7 @@ def started(words: list[str], run: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen([sys.executable, "-m", "bianlian", *words], stderr=subprocess.PIPE, text=True, env=os.environ)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
-        if len(list_checkpoints(run)) > 0:
+        if any(int(folder.name) > 0 for folder in list_checkpoints(run)):
             return process
         time.sleep(0.05)
     process.kill()
@@ -74,10 +75,14 @@ def test_settings_are_filled_in_and_written_down(tmp_path: Path, facesets: list[
     run = tmp_path / "run"
     words = ["train", *facesets, "-o", str(run), "--size", "64", "--width", "light", "--iterations", "1", "--batch", "2"]
     assert main(words) == 0
-    assert "no base ships for width light at 64 px" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "no base ships for width light at 64 px" in err
+    assert "memory: about" in err  # what it takes is said before it starts
+    assert "weakest: " in out  # and both directions are judged at the end
     config = open_run(run)
     assert config.start == "scratch"
     assert config.settings == {"size": 64, "width": "light", "lr": 4e-4}
+    assert config.training == TrainSettings()
     assert config.names == ("ana", "ben")
     assert config.people[0].consent == "drawn, nobody"
 
@@ -106,6 +111,10 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
         (["--lr", "-1"], "lr must be above 0"),
         (["--batch", "0"], "batch must be 1 or more"),
         (["--minutes", "0"], "must be above 0"),
+        (["--accumulate", "0"], "accumulate must be 1 or more"),
+        (["--schedule", "cosine", "--minutes", "1"], "needs a planned end: give --iterations"),
+        (["--snapshot-every", "-1"], "0 for none"),
+        (["--batch", "1000000"], "the largest that fits is --batch"),
         (["--model", "nets"], "known: deepfake"),
     ],
 )
