@@ -1,6 +1,7 @@
 """Does favouring who is drawn worse help the weaker direction? The same training with equal batches and with balanced ones.
 
 usage: python bench/quality/balance.py FACESET FACESET [--strengths 0,1,2] [--iterations 800] [--size 64] [--batch 6] [--keep 0.1]
+       [--from scratch] [--every 250]
 
 Every run sees as many faces a step, the same number of steps, the same held-out faces. Printed for each strength and direction, on
 held-out frames: what is not drawn of the source, what is lost of the target, likeness, error of the expression (see
@@ -41,6 +42,8 @@ def main() -> None:
     parser.add_argument("--width", default="light")
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--keep", type=float, default=1.0)
+    parser.add_argument("--from", dest="start", default="scratch")
+    parser.add_argument("--every", type=int, default=250)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     eyes = open_eyes(fetch=True)
@@ -48,9 +51,9 @@ def main() -> None:
         work = Path(name)
         paths = [thinned(given.facesets[0], given.keep, work / "few"), given.facesets[1]]
         for strength in map(float, given.strengths.split(",")):
-            settings = TrainSettings(balance=strength)
+            settings = TrainSettings(balance=strength, balance_every=given.every)
             choices = Choices(
-                size=given.size, width=given.width, batch=given.batch, start="scratch", seed=given.seed, training=settings
+                size=given.size, width=given.width, batch=given.batch, start=given.start, seed=given.seed, training=settings
             )
             run = work / f"run{strength:g}"
             quiet = Limits(iterations=given.iterations, preview_every=10**6, save_every=10**6)

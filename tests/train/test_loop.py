@@ -198,7 +198,6 @@ def test_without_an_average_swaps_use_the_weights_themselves(tmp_path: Path, peo
 def test_the_weaker_person_gets_more_faces_and_a_resumed_run_too(
     tmp_path: Path, people: list[Faceset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "BALANCE_EVERY", 3)
     monkeypatch.setattr(loop, "fair_shares", lambda *_: (0.25, 0.75))
     sizes, original = list[tuple[int, ...]](), Deepfake.step
 
@@ -207,10 +206,9 @@ def test_the_weaker_person_gets_more_faces_and_a_resumed_run_too(
         return original(self, batch, engine)
 
     monkeypatch.setattr(Deepfake, "step", watched)
-    settings = config(people, batch=4, training=TrainSettings(balance=1.0))
+    settings = config(people, batch=4, training=TrainSettings(balance=1.0, balance_every=9))
     settings.save(tmp_path / "run")
     train(Begun(settings, people, None, resumed=False), tmp_path / "run", Limits(iterations=4))
-    monkeypatch.setattr(loop, "BALANCE_EVERY", 100)
     train(start.resume(tmp_path / "run", []), tmp_path / "run", Limits(iterations=5))
     # 8 faces a step: one each, and of the other six 1.5 and 4.5, the larger remainder (a tie) going to the first
     assert sizes == [(3, 5)] * 5 or sizes == [(2, 6)] * 5

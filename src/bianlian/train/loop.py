@@ -35,8 +35,6 @@ from bianlian.types import Note, silent
 
 MOST_SETBACKS = 4
 """Setbacks in a row, without a checkpoint between them, after which the run is given up."""
-BALANCE_EVERY = 250
-"""Iterations between two looks at who is drawn worse."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +214,9 @@ class _Loop:
 
     def _balance(self, iteration: int) -> None:
         """Now and then, see who is drawn worse on held-out faces, and draw more of them from here on."""
-        strength = self.state.settings.balance
-        if strength > 0 and due(iteration, BALANCE_EVERY):
-            self.state.shares = fair_shares(self.state.average, self.maker, strength)
+        settings = self.state.settings
+        if settings.balance > 0 and due(iteration, settings.balance_every):
+            self.state.shares = fair_shares(self.state.average, self.maker, settings.balance)
 
     def _sound(self, meter: Meter, weights: bool) -> bool:
         """Tell whether all losses, and with ``weights`` all weights, are numbers; the same answer in every process."""

@@ -39,7 +39,8 @@ class TrainSettings:
     accumulate: batches whose gradients make one step; memory is that of one. schedule: a name in ``SCHEDULES``; planned:
     iterations that a falling one is laid out for, 0 for none. warm_up: steps over which the rate rises to its value. average:
     share of the moving average of the weights that stays, a step; 0 for no average. held_out: share of each person's faces that
-    training never sees. balance: how strongly the batches favour who is drawn worse, 0 for equal batches.
+    training never sees. balance: how strongly the batches favour who is drawn worse, 0 for equal batches; balance_every:
+    iterations between two looks at that.
     """
 
     accumulate: int = 1
@@ -49,6 +50,7 @@ class TrainSettings:
     average: float = 0.99
     held_out: float = 0.1
     balance: float = 0.0
+    balance_every: int = 250
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:
@@ -61,8 +63,10 @@ class TrainSettings:
             raise ConfigError(f"planned and warm_up must be 0 or more, got {self.planned} and {self.warm_up}")
         if not (0 <= self.average < 1 and 0 <= self.held_out <= 0.5):
             raise ConfigError(f"average must lie in [0, 1) and held_out in [0, 0.5], got {self.average} and {self.held_out}")
-        if not 0 <= self.balance <= 4:
-            raise ConfigError(f"balance must lie in [0, 4], got {self.balance}")
+        if not 0 <= self.balance <= 4 or self.balance_every < 1:
+            raise ConfigError(
+                f"balance must lie in [0, 4] and be looked at every 1 or more, got {self.balance}, {self.balance_every}"
+            )
 
     def rate(self, iteration: int) -> float:
         """Factor of the learning rate of the step after ``iteration`` steps. -> (0, 1]."""
