@@ -6,7 +6,6 @@ learning rate and other faces.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.single_device import SingleDeviceStrategy
-from torch import Tensor
 
 from bianlian.errors import ConfigError, RunError
 from bianlian.model.protocol import Batch, Engine
@@ -26,7 +24,7 @@ from bianlian.train.balance import counts, fair_shares
 from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.checkpoint import load_checkpoint, newest, save_checkpoint, save_snapshot
 from bianlian.train.cpu import keep_memory
-from bianlian.train.log import RunLog
+from bianlian.train.log import Meter, RunLog
 from bianlian.train.preview import preview, save_preview
 from bianlian.train.processes import ALONE, Processes
 from bianlian.train.start import Begun
@@ -266,42 +264,3 @@ class _Loop:
     def _close_log(self) -> None:
         if self.log is not None:
             self.log.close()
-
-
-class Meter:
-    """Mean losses since they were last read, over all processes, and how much of that time went by waiting for batches."""
-
-    def __init__(self, processes: Processes, feed: Feed) -> None:
-        self._processes, self._feed = processes, feed
-        self._sums, self._count, self._means = dict[str, Tensor](), 0, dict[str, float]()
-        self._waited, self._read = 0.0, monotonic()
-
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Take one step's losses."""
-        self._sums = {name: self._sums[name] + value if self._count else value for name, value in losses.items()}
-        self._count += 1
-        self._means = {}
-
-    def means(self) -> dict[str, float]:
-        """Give the means since the last ``read``; empty before the first step."""
-        if self._sums and not self._means:
-            stacked = torch.stack([value.float() for value in self._sums.values()]) / self._count
-            self._processes.average([stacked])
-            self._means = dict(zip(self._sums, stacked.tolist(), strict=True))
-        return self._means
-
-    def bad(self) -> str | None:
-        """Name a loss that is no number, None when all are."""
-        return next((name for name, value in self.means().items() if not math.isfinite(value)), None)
-
-    def read(self) -> tuple[dict[str, float], float]:
-        """Give the means and the share of waiting, [0, 1], and begin anew."""
-        means, now = self.means(), monotonic()
-        share = min(1.0, (self._feed.waited - self._waited) / max(1e-9, now - self._read))
-        self._waited, self._read = self._feed.waited, now
-        self.clear()
-        return means, share
-
-    def clear(self) -> None:
-        """Forget the losses."""
-        self._sums, self._count, self._means = {}, 0, {}
