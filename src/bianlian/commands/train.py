@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
+from bianlian.config import assigned
 from bianlian.errors import Interrupted
 from bianlian.train.loop import Limits, train
 from bianlian.train.start import BASE, Choices, begin, resume
@@ -38,10 +39,10 @@ class Train:
     """Folder of the run."""
 
     model: str = "deepfake"
-    """Model: deepfake, or a plug-in."""
+    """Model: deepfake, gan, octgan, rgba, facereplace, or a plug-in; `bianlian models` tells them apart."""
 
     size: int = 128
-    """Side of the pictures that the model draws, in pixels: 64 or 128."""
+    """Side of the pictures that the model draws, in pixels: 64, 128 or 256."""
 
     width: Literal["auto", "light", "full"] = "auto"
     """Width of the network: full is the reference, light trains on a CPU. auto: full where there is a GPU."""
@@ -65,7 +66,7 @@ class Train:
     """Arithmetic: auto takes bf16 where the device computes in it."""
 
     lr: float | None = None
-    """Learning rate; 5e-5 for full, 4e-4 for light when left out."""
+    """Learning rate; the model's own when left out (deepfake: 5e-5 for full, 4e-4 for light)."""
 
     preview_every: int = 300
     """Write a picture to previews/ every so many iterations."""
@@ -75,6 +76,12 @@ class Train:
 
     seed: int = 0
     """Fixes the first weights and the order of the faces."""
+
+    set: tuple[str, ...] = ()
+    """More settings of the model, such as octave=0.25 or weights.cycle=10; docs/models.md names them."""
+
+    augment: tuple[str, ...] = ()
+    """Settings of the augmentation, such as match=0.5 motion=0.25 denoise=true; docs/models.md names them."""
 
     def run(self) -> None:
         """Train, show progress, save. Raises Interrupted after Ctrl-C (saved), and the errors of ``train.loop.train``."""
@@ -96,7 +103,19 @@ class Train:
 
     def choices(self) -> Choices:
         """Gather what was chosen for a new run."""
-        return Choices(self.model, self.size, self.width, self.lr, self.batch, self.precision, self.start, self.seed)
+        return Choices(
+            self.model,
+            self.size,
+            self.width,
+            self.lr,
+            self.batch,
+            self.precision,
+            self.start,
+            self.seed,
+            DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations,
+            assigned(self.set),
+            assigned(self.augment),
+        )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -97,7 +97,7 @@ def train(
     run = begun.run
     fabric = Fabric(accelerator="auto", devices=1, precision=run.precision)  # type: ignore[arg-type]
     model = run.build()
-    maker = BatchMaker(People(begun.facesets), model.size, run.batch, run.augment, run.seed)
+    maker = BatchMaker(People(begun.facesets), model.size, model.shares * run.batch, run.augment, run.seed)
     saved = load_checkpoint(newest(folder)) if begun.resumed else None
     if begun.base is not None:
         model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
@@ -148,10 +148,10 @@ class _State:
             with closing(ahead(self.maker, iteration)) as batches:
                 while not self._done(iteration, began) and not stop():
                     asked = monotonic()
-                    batch = [type(b)(*self.fabric.to_device((b.warped, b.truth, b.weight))) for b in next(batches)]
+                    batch = [b.mapped(self.fabric.to_device) for b in next(batches)]
                     waited += monotonic() - asked
                     self._warm_up(iteration)
-                    losses = self.model.step(batch, engine)
+                    losses = self.model.step(batch, replace(engine, iteration=iteration))
                     iteration, count = iteration + 1, count + 1
                     self._average(iteration)
                     for name, value in losses.items():
