@@ -1,4 +1,4 @@
-"""Every model of the table keeps the contract ``Trainable``: N people, a step that learns, state that survives, swaps of one shape."""
+"""Every model of the table keeps the contract ``Trainable``: N people, steps that learn, state that survives, one swap."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import torch
 
 from bianlian import plugins
 from bianlian.config import from_mapping, to_mapping
+from bianlian.model.autoencoder import DeepfakeConfig
+from bianlian.model.base import Base
+from bianlian.model.blocks import init_weights
 from bianlian.model.protocol import Batch, Engine, Trainable
 from bianlian.runtime import compile_module
 from bianlian.train.augment import AugmentConfig
@@ -143,6 +146,25 @@ def test_what_is_saved_goes_on_as_if_it_had_not_been_stopped(name: str) -> None:
     assert {term: float(value) for term, value in losses.items()} == expected[1]
     for key, value in whole.networks.state_dict().items():
         assert torch.equal(value, fresh.networks.state_dict()[key]), key
+
+
+def test_people_start_from_the_base_where_it_fits(name: str) -> None:
+    kind = plugins.load("model", name)
+    assert from_mapping(kind.Config, settings(name, octave=0.5)).base is None
+    config = from_mapping(kind.Config, settings(name, octave=0.0))
+    assert config.base == ("light", SIZE)
+    model, base = make(name, octave=0.0), Base(DeepfakeConfig(size=SIZE))
+    init_weights(base, torch.Generator().manual_seed(2))
+    faces = [batch.truth for batch in batches(2, 2)]
+    model.start_from(base.state_dict(), faces)
+    with torch.no_grad():
+        first, second = (model.path(k)(faces[0])[:, :3] for k in range(2))
+        people = [base.identity(face).mean(0) for face in faces]
+        if name == "facereplace":  # one decoder for all: everybody is drawn as their mean at first
+            people = [torch.stack(people).mean(0)] * 2
+        for drawn, who in zip((first, second), people, strict=True):
+            expected = base.decoder(base.encoder(faces[0]), who.expand(2, -1))
+            torch.testing.assert_close(drawn, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_batches_hold_the_faces_that_a_step_splits(name: str, tmp_path: Path) -> None:

@@ -123,7 +123,15 @@ def test_schedule_of_the_reference(
 
 
 def test_weights_of_the_reference() -> None:
-    named = (WEIGHTS.adversarial, WEIGHTS.reconstruction, WEIGHTS.eyes, WEIGHTS.edge, WEIGHTS.mask, WEIGHTS.hinge, WEIGHTS.variation)
+    named = (
+        WEIGHTS.adversarial,
+        WEIGHTS.reconstruction,
+        WEIGHTS.eyes,
+        WEIGHTS.edge,
+        WEIGHTS.mask,
+        WEIGHTS.hinge,
+        WEIGHTS.variation,
+    )
     assert named == (0.1, 1, 30, 0.1, 0.01, 0.1, 0.1)
     assert WEIGHTS.perceptual == (0.1, 0.3, 0.1, 0.01)  # maps of 112, 55, 28 and 7 pixels
     assert GanConfig().lr == 1e-4
