@@ -1,8 +1,9 @@
 """Which perceptual network tells a wrong face from a harmless change? On rendered swaps whose truth is known.
 
 For each pair TRUTH.mp4 TARGET.mp4 (the source's face on the target's head, and the target itself, frame by frame alike) the
-distance of a frame to the truth is measured for: the target (another person, same pose and light), the truth blurred as training leaves it,
-and three changes that a viewer forgives: moved by a pixel, 8 % brighter, JPEG 60. A good network finds the first two far larger.
+distance of a frame to the truth is measured for: the target (another person, same pose and light), the truth blurred as training
+leaves it, and three changes that a viewer forgives: moved by a pixel, 8 % brighter, JPEG 60. A good network finds the first two far
+larger.
 Printed: distances in units of the mean of the three harmless ones, and how often a frame's wrong face is further than its worst
 harmless change. ``l1`` is the plain difference, to compare.
 """

@@ -18,7 +18,7 @@ from bianlian.model.octave import SHARES, OctConv, check_octave, convolution, fl
 def work(module: nn.Module, *inputs: Any) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(*inputs)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 @pytest.mark.parametrize(("alpha", "share"), [(0.125, 0.82), (0.25, 0.67), (0.5, 0.44), (0.75, 0.30)])

@@ -15,6 +15,7 @@ from bianlian.errors import ConfigError, WeightsError
 from bianlian.geometry import apply, compose
 from bianlian.identity import dlib
 from bianlian.model.perceptual import _dlib_view, open_perceptual
+from bianlian.types import Landmarks
 
 SIDES = {"base": (64, 32, 16, 4), "dlib": (72, 35, 17, 4), "vgg16": (112, 56, 28, 7), "vggface": (112, 56, 28, 7)}
 
@@ -41,7 +42,7 @@ def test_the_descriptor_sees_what_its_own_crop_would_show() -> None:
     y, x = torch.meshgrid(torch.arange(size) / 255, torch.arange(size) / 255, indexing="ij")
     view = _dlib_view(torch.stack([x, y, 0 * x])[None])[0, :2] * 255
     marks = align.template("ibug68", 512, 0.5)
-    landmarks = align_landmarks(marks)
+    landmarks = Landmarks(marks, "ibug68")
     down = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, dlib.DOWN]])
     chip_from_frame = compose(down, align.crop_from_frame(landmarks, dlib.SIDE, dlib.COVERAGE))
     model_from_frame = align.crop_from_frame(landmarks, size)
@@ -52,13 +53,10 @@ def test_the_descriptor_sees_what_its_own_crop_would_show() -> None:
         assert float(view[1, line, column]) == pytest.approx(model[1], abs=0.6)
 
 
-def align_landmarks(points: np.ndarray) -> align.Landmarks:
-    return align.Landmarks(points, "ibug68")
-
-
 def vgg_state(divide: int = 1) -> dict[str, torch.Tensor]:
     """Random weights under the names of the common layout."""
-    state, channels, index, generator = {}, 3, 0, torch.Generator().manual_seed(0)
+    state: dict[str, torch.Tensor] = {}
+    channels, index, generator = 3, 0, torch.Generator().manual_seed(0)
     for stage in ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3):
         for filters in stage:
             weight = torch.randn(filters // divide, channels, 3, 3, generator=generator) / channels**0.5 / 3

@@ -22,7 +22,7 @@ WIDTHS = ("light", "full")
 class Models:
     """Show the models that `bianlian train --model` knows: size, licence, what each is for and where it is from.
 
-    Size is that of 32-bit weights. Numbers hold for all networks of a run of so many people. A swap loads the encoder and one decoder alone.
+    Numbers hold for all networks of a run of so many people; size is that of 32-bit weights. A swap loads one path alone.
     """
 
     size: int = 128

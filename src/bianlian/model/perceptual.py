@@ -5,7 +5,8 @@ recogniser (ResNet-50, maps of 112, 55, 28 and 7 of 224 pixels). ``base`` ships 
 base. ``dlib`` is the face descriptor that is fetched from a wheel. On 28 frames of five rendered pairs another person's face was
 further from the truth than a harmless change (a shift of one pixel, 8 % more light, JPEG) in 100 % of frames for ``dlib``, in 93 %
 for ``base`` and in 54 % for plain L1 (``bench/quality/perceptual.py``). ``base`` is the default all the same: it costs half, needs
-no download, and leaves the descriptor, by which results are judged, out of the training. ``vgg16`` and ``vggface`` read a file of the user's: a safetensors file with the names ``features.0.weight``, ``features.0.bias``, ... of the
+no download, and leaves the descriptor, by which results are judged, out of the training. ``vgg16`` and ``vggface`` read
+a file of the user's: a safetensors file with the names ``features.0.weight``, ``features.0.bias``, ... of the
 common PyTorch layout of VGG-16 (Simonyan & Zisserman, arXiv 1409.1556; faces: Parkhi, Vedaldi & Zisserman, BMVC 2015).
 """
 
