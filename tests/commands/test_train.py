@@ -103,7 +103,7 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "96"], "there are: full 64, full 128, light 64, light 128"),
+        (["--size", "96"], "there are: full 64, full 128, full 256, light 64"),
         (["--from", "nowhere.safetensors"], "takes base, scratch or a weights file"),
         (["--lr", "-1"], "lr must be above 0"),
         (["--batch", "0"], "batch must be 1 or more"),

@@ -91,9 +91,9 @@ def test_the_compiled_network_agrees_with_the_eager_one(name: str) -> None:
 
 
 def test_a_step_decreases_the_loss_on_a_tiny_set_and_names_everybody(name: str) -> None:
-    said = taught(make(name, lr=2e-3), batches(2, 2), 8)
+    said = taught(make(name, lr=4e-4), batches(2, 2), 5)
     assert {"total", "total/person0", "total/person1"} <= set(said[0])
-    drawing = "reconstruction" if "reconstruction" in said[0] else "l1"
+    drawing = "reconstruction" if "reconstruction" in said[0] else "total"  # judges learn as well: a total may rise
     assert np.isfinite([list(s.values()) for s in said]).all()
     assert said[-1][drawing] < 0.8 * said[0][drawing]
 
