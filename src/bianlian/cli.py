@@ -19,6 +19,7 @@ COMMANDS = {
     "extract": ("bianlian.commands.extract:Extract", "cut one person's faces out of footage into a faceset"),
     "curate": ("bianlian.commands.curate:Curate", "choose which faces of a faceset training uses, and show why"),
     "train": ("bianlian.commands.train:Train", "train a model on the facesets of two or more people"),
+    "models": ("bianlian.commands.models:Models", "show the models: parameters, size, licence, what each is for"),
     "evaluate": ("bianlian.commands.evaluate:Evaluate", "judge a trained run in every direction, on frames it never saw"),
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
     "export": ("bianlian.commands.export:Export", "write a trained person's network for other programs: ONNX or OpenVINO"),

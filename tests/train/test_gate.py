@@ -31,7 +31,8 @@ class TwoPhases:
 
 def batch(value: float) -> list[Batch]:
     picture = torch.full((1, 3, 2, 2), value)
-    return [Batch(picture, picture, torch.ones(1, 1, 2, 2))]
+    plane = torch.ones(1, 1, 2, 2)
+    return [Batch(picture, picture, plane, plane)]
 
 
 @pytest.mark.parametrize("values", [(1.0,), (1.0, 3.0), (1.0, 3.0, 5.0)])

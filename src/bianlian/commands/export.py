@@ -16,8 +16,8 @@ from bianlian.swap.export import export
 class Export:
     """Write the network that draws one person of a run: FILE.onnx, or FILE.xml with FILE.bin (OpenVINO).
 
-    It takes and gives aligned faces, (N, 3, S, S) floats in [0, 1]; FILE.json beside it says how they are aligned. The file is
-    read back and compared with the run's own network before the command ends.
+    It takes and gives aligned faces, (N, 3, S, S) floats in [0, 1], and some models a mask as a fourth channel; FILE.json beside it
+    says so, and how they are aligned. The file is read back and compared with the run's own network before the command ends.
     """
 
     run_folder: Annotated[Positional[Path], arg(metavar="RUN")]

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
+from bianlian.config import assigned
 from bianlian.errors import Interrupted
 from bianlian.train.evaluate import evaluate, told
 from bianlian.train.loop import Limits, train
@@ -42,10 +43,10 @@ class Train:
     """Folder of the run."""
 
     model: str = "deepfake"
-    """Model: deepfake, or a plug-in."""
+    """Model: deepfake, gan, octgan, rgba, facereplace, or a plug-in; `bianlian models` tells them apart."""
 
     size: int = 128
-    """Side of the pictures that the model draws, in pixels: 64 or 128."""
+    """Side of the pictures that the model draws, in pixels: 64, 128 or 256."""
 
     width: Literal["auto", "light", "full"] = "auto"
     """Width of the network: full is the reference, light trains on a CPU. auto: full where there is a GPU."""
@@ -72,7 +73,7 @@ class Train:
     """Batches whose gradients make one step: a larger batch in the memory of a small one."""
 
     lr: float | None = None
-    """Learning rate; 5e-5 for full, 4e-4 for light when left out."""
+    """Learning rate; the model's own when left out (deepfake: 5e-5 for full, 4e-4 for light)."""
 
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """How the learning rate goes on after its warm-up; cosine and linear fall to 2 % at the end that --iterations plans."""
@@ -107,6 +108,12 @@ class Train:
     seed: int = 0
     """Fixes the first weights and the order of the faces."""
 
+    set: tuple[str, ...] = ()
+    """More settings of the model, such as octave=0.25 or weights.cycle=10; docs/models.md names them."""
+
+    augment: tuple[str, ...] = ()
+    """Settings of the augmentation, such as match=0.5 motion=0.25 denoise=true; docs/models.md names them."""
+
     def run(self) -> None:
         """Train, show progress, save, judge. Raises Interrupted after Ctrl-C (saved), and the errors of ``train.loop.train``."""
         with together() as processes:
@@ -114,9 +121,8 @@ class Train:
 
     def _run(self, processes: Processes) -> None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, quiet=not processes.first)
-        planned = DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations
         limits = Limits(
-            planned,
+            self._planned(),
             self.minutes,
             self.preview_every,
             self.save_every,
@@ -148,10 +154,32 @@ class Train:
 
     def choices(self) -> Choices:
         """Gather what was chosen for a new run."""
-        planned = (self.iterations or 0) if self.schedule != "constant" else 0
-        parts = self.accumulate, self.schedule, planned, self.warm_up, self.average, self.held_out, self.balance
-        chosen = (self.model, self.size, self.width, self.lr, self.batch, self.precision, self.start, self.seed)
-        return Choices(*chosen, TrainSettings(*parts))
+        training = TrainSettings(
+            accumulate=self.accumulate,
+            schedule=self.schedule,
+            planned=0 if self.schedule == "constant" else self._planned() or 0,
+            warm_up=self.warm_up,
+            average=self.average,
+            held_out=self.held_out,
+            balance=self.balance,
+        )
+        return Choices(
+            model=self.model,
+            size=self.size,
+            width=self.width,
+            lr=self.lr,
+            batch=self.batch,
+            precision=self.precision,
+            start=self.start,
+            seed=self.seed,
+            iterations=self._planned(),
+            settings=assigned(self.set),
+            augment=assigned(self.augment),
+            training=training,
+        )
+
+    def _planned(self) -> int | None:
+        return DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations
 
 
 @contextmanager

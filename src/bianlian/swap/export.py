@@ -44,13 +44,15 @@ OPSET = 17
 class Exported:
     """What was written. Pictures: (N, 3, size, size) float32 RGB in [0, 1], in and out, any N.
 
-    coverage, template: how a face is aligned, see ``align.crop_from_frame``. weights: how they are stored. difference: largest of
-    a pixel from the network it was made of, as measured after writing. bytes: of the file with its weights.
+    mask: whether a fourth channel comes out, in [0, 1]: how much of the drawn face is laid over the picture that went in, the rest
+    staying as it was. coverage, template: how a face is aligned, see ``align.crop_from_frame``. weights: how they are stored.
+    difference: largest of a pixel from the network it was made of, as measured after writing. bytes: of the file with its weights.
     """
 
     person: str
     model: str
     size: int
+    mask: bool
     coverage: float
     template: str
     weights: str
@@ -80,14 +82,15 @@ def export(run: Path, to: str, out: Path, *, weights: Weights = "f32", at: int |
         raise OutputError(f"{out} differs by {difference:.2g} from the network it was made of, more than {TOLERANCE[weights]:g}")
     files = [out, out.with_suffix(".bin")] if out.suffix == ".xml" else [out]
     size, consent = sum(f.stat().st_size for f in files), config.people[person].consent
-    told = Exported(to, config.model, model.size, align.COVERAGE, TEMPLATE, weights, difference, size, consent)
+    look = model.size, has_mask(path, model.size), align.COVERAGE, TEMPLATE
+    told = Exported(to, config.model, *look, weights, difference, size, consent)
     with replacing(out.with_name(out.name + ".json")) as card:
         card.write_text(json.dumps(asdict(told), indent=1) + "\n", encoding="utf-8")
     return told
 
 
 def write_module(module: nn.Module, size: int, out: Path, weights: Weights) -> None:
-    """Write a module that takes and gives pictures (N, 3, size, size). Raises OutputError."""
+    """Write a module that takes pictures (N, 3, size, size), see ``Exported``. Raises OutputError."""
     if out.suffix == ".onnx":
         with replacing(out) as part:
             _write_onnx(module, size, part)
@@ -113,6 +116,13 @@ def compared(module: nn.Module, size: int, file: Path) -> float:
     with torch.no_grad():
         wanted = module(torch.from_numpy(pictures)).numpy()
     return float(np.abs(drawn - wanted).max())
+
+
+def has_mask(module: nn.Module, size: int) -> bool:
+    """Tell whether a module draws a mask as its fourth channel."""
+    with torch.no_grad():
+        drawn: torch.Tensor = module(torch.zeros(1, 3, size, size))
+    return drawn.shape[1] == 4
 
 
 def _waves(size: int) -> NDArray[np.float64]:

@@ -117,9 +117,17 @@ class BatchMaker:
         for row in range(part * count, (part + 1) * count):
             rng = np.random.default_rng([self.seed, iteration, person, row, draw.tries])
             crop, points = self.people.face(person, int(rng.integers(self.people.count(person))))
-            rows.append(augment(crop, points, to_model, self.size, self.augment, rng))
-        warped, truth, weight = (np.stack(column) for column in zip(*rows, strict=True))
-        return Batch(to_tensor(warped), to_tensor(truth), torch.from_numpy(weight)[:, None])
+            tint = self._tint(rng)
+            rows.append(augment(crop, points, to_model, self.size, self.augment, rng, tint=tint))
+        warped, truth, weight, eyes = (np.stack(column) for column in zip(*rows, strict=True))
+        return Batch(to_tensor(warped), to_tensor(truth), torch.from_numpy(weight)[:, None], torch.from_numpy(eyes)[:, None])
+
+    def _tint(self, rng: np.random.Generator) -> Image | None:
+        """Draw a face of anybody whose colours the next one shall take, or None."""
+        if self.augment.match == 0 or rng.random() >= self.augment.match:
+            return None
+        other = int(rng.integers(len(self.people.facesets)))
+        return self.people.face(other, int(rng.integers(self.people.count(other))))[0]
 
     def portraits(self, person: int, most: int = 64) -> torch.Tensor:
         """Give up to ``most`` faces of one person, spread over their footage, as the model sees them: (N, 3, S, S)."""

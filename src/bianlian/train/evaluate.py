@@ -31,7 +31,7 @@ from bianlian.model.protocol import Trainable
 from bianlian.train.balance import chosen, error_share, undrawn_share
 from bianlian.train.batches import BatchMaker, People, to_tensor
 from bianlian.train.checkpoint import load_average, newest
-from bianlian.train.preview import to_uint8
+from bianlian.train.preview import composed, to_uint8
 from bianlian.train.run import open_run
 from bianlian.types import Face, Image, Landmarks, Note, Points, silent
 from bianlian.weights import CARDS, find
@@ -132,8 +132,8 @@ def _swapped(model: Trainable, maker: BatchMaker, source: int, target: int) -> t
     indices = chosen(maker, target)
     faces = to_tensor(np.stack([maker.plain(target, i) for i in indices]))
     with torch.no_grad():
-        swapped = model.path(source)(faces)
-        back = model.path(target)(swapped)
+        swapped = composed(model.path(source)(faces), faces)
+        back = model.path(target)(swapped)[:, :3]
     return error_share(maker, target, indices, back), to_uint8(swapped)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -110,7 +110,8 @@ def train(
     run = begun.run
     fabric = _fabric(run.precision, processes)
     model = run.build()
-    maker = BatchMaker(People(begun.facesets, run.training.held_out), model.size, run.batch, run.augment, run.seed)
+    people = People(begun.facesets, run.training.held_out)
+    maker = BatchMaker(people, model.size, model.shares * run.batch, run.augment, run.seed)
     if begun.base is not None:
         model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
     state = State(model, run.training, fabric.device)
@@ -172,7 +173,8 @@ class _Loop:
             while not self._done(iteration, monotonic() - began, stop):
                 self._balance(iteration)
                 rate = self.state.rate(iteration)
-                meter.add(self.gate.run(self.state.model, self._batches(iteration), self.engine))
+                engine = replace(self.engine, iteration=iteration)
+                meter.add(self.gate.run(self.state.model, self._batches(iteration), engine))
                 iteration += 1
                 self.state.follow(iteration)
                 shown, kept = iteration % self.limits.log_every == 0 or iteration == first, self.limits.keeps(iteration)
@@ -206,9 +208,12 @@ class _Loop:
 
     def _batches(self, iteration: int) -> list[list[Batch]]:
         shares = self.state.shares
-        drawn = counts(shares, self.maker.batch * len(shares)) if shares else None
+        drawn = None
+        if shares:
+            each = self.state.model.shares
+            drawn = tuple(each * n for n in counts(shares, self.maker.batch // each * len(shares)))
         made = self.feed.get(iteration, Draw(drawn, self.parts, self.state.setbacks))
-        return [[type(b)(*self.fabric.to_device((b.warped, b.truth, b.weight))) for b in batch] for batch in made]
+        return [[b.mapped(self.fabric.to_device) for b in batch] for batch in made]
 
     def _balance(self, iteration: int) -> None:
         """Now and then, see who is drawn worse on held-out faces, and draw more of them from here on."""

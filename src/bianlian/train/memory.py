@@ -33,6 +33,8 @@ PROCESS = 400 << 20
 """Bytes of the process itself: libraries, threads, a batch that is being made."""
 _PLAYED = (32, 96)
 """Batches that are played; with so many faces the peak lies where they are drawn."""
+_LATE = 1 << 30
+"""Iteration that is played: with a schedule, some of what a step takes is not there at its beginning."""
 _GROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
 
 
@@ -69,7 +71,7 @@ def need_of(run: RunConfig) -> Need | None:
     """Play some steps of a run -> its need, None for a model whose step asks for numbers and so cannot be played."""
     try:
         few, many = (_peak(run, batch) for batch in _PLAYED)
-    except (RuntimeError, NotImplementedError, TypeError):
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
         return None
     face = (many - few) // (_PLAYED[1] - _PLAYED[0])
     return Need(few - _PLAYED[0] * face, face)
@@ -124,14 +126,15 @@ def _peak(run: RunConfig, batch: int) -> int:
                 return model.networks(*inputs)
 
         for _ in range(2):
-            faces = [_faces(batch, model.size) for _ in model.people]
-            model.step(faces, Engine(networks, optimizer, _backward))
+            faces = [_faces(model.shares * batch, model.size) for _ in model.people]
+            model.step(faces, Engine(networks, optimizer, _backward, iteration=_LATE))
         del fake
     return int(count.most)
 
 
 def _faces(batch: int, size: int) -> Batch:
-    return Batch(torch.zeros(batch, 3, size, size), torch.zeros(batch, 3, size, size), torch.ones(batch, 1, size, size))
+    picture, plane = torch.zeros(batch, 3, size, size), torch.ones(batch, 1, size, size)
+    return Batch(picture, picture.clone(), plane, plane.clone())
 
 
 def _backward(loss: Tensor) -> None:

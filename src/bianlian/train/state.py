@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,6 +78,11 @@ class Gate:
         self._kept: list[dict[int, Tensor]] = []
         self._phase, self._last = 0, True
 
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The optimiser's groups."""
+        return self._inner.param_groups
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; those of the batches before are kept apart."""
         self._inner.zero_grad(set_to_none=True)
@@ -102,6 +109,6 @@ class Gate:
         sums: dict[str, Tensor] = {}
         for number, batch in enumerate(batches):
             self._phase, self._last = 0, number == self._batches - 1
-            for name, value in model.step(batch, engine).items():
+            for name, value in model.step(batch, replace(engine, part=number)).items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         return {name: value / len(batches) for name, value in sums.items()}
