@@ -101,6 +101,17 @@ def test_the_schedule_scales_the_rates_and_exchanges_decoders_once() -> None:
     torch.testing.assert_close(model.networks.decoders[0].state_dict()["plain.rgb.weight"], second["plain.rgb.weight"])
 
 
+def test_later_parts_of_a_step_neither_scale_nor_exchange_again() -> None:
+    model = gan(iterations=10, lr=1e-9, weight_decay=0.0)
+    first = {k: v.clone() for k, v in model.networks.decoders[0].state_dict().items()}
+    optimizer = torch.optim.Adam(model.parameter_groups())
+    for part in range(3):
+        model.step(faces(), Engine(model.networks, optimizer, torch.Tensor.backward, 8, part))
+    assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([3e-10, 3e-10, 6e-10, 6e-10])
+    for name, value in model.networks.decoders[1].state_dict().items():
+        torch.testing.assert_close(value, first[name], rtol=0, atol=1e-6)
+
+
 def test_kernels_alone_decay() -> None:
     groups = gan().parameter_groups()
     assert [(g["weight_decay"], g["lr"]) for g in groups] == [(1e-4, 1e-4), (0.0, 1e-4), (1e-4, 2e-4), (0.0, 2e-4)]
