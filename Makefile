@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := $(VENV)/.weights
 MINUTES ?= 5
+INPUTS ?= 200000
+KILLS ?= 20
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench fuzz faults lock licences sbom clean
 
 setup: $(READY) $(WEIGHTS)
 
@@ -34,6 +36,24 @@ check: setup
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# make fuzz INPUTS=1000000: bent files of every kind, until the total is reached; prints it
+fuzz: setup
+	$(BIN)/python tests/fuzz/fuzz_run.py --inputs $(INPUTS)
+
+# make faults KILLS=100: SIGKILL at random moments, so many times a command
+faults: setup
+	BIANLIAN_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faceset/test_extraction_killed.py tests/train/test_train_killed.py \
+	  tests/swap/test_swap_killed.py
+
+lock: setup
+	$(BIN)/python bench/tools/lock.py
+
+licences: setup
+	$(BIN)/python bench/tools/licences.py
+
+sbom: setup
+	$(BIN)/python bench/tools/sbom.py sbom.cdx.json
 
 clean:
 	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache

@@ -72,8 +72,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--most", type=int, default=2000, help="frames held in memory at most; a longer clip must be cut first")
+    parser.add_argument("--detector", default="duo")
     given = parser.parse_args()
-    detector, landmarker = plugins.load("detector", "blazeface")(), plugins.load("landmarker", "facemesh")()
+    detector, landmarker = plugins.load("detector", given.detector)(), plugins.load("landmarker", "facemesh")()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     stages, work, total, faces = [], [], [], 0
     whole(given.clip, given.every, detector, landmarker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,14 @@ from made_faces import make_faceset
 
 DEMO = Path(bianlian.__file__).parent / "data" / "demo"
 INDICES = (0, 20, 40, 60, 80)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sign with an identity of the tests' own, not with the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BIANLIAN_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
 
 
 @pytest.fixture(scope="session")

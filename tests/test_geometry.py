@@ -19,6 +19,7 @@ from bianlian.geometry import (
     inside_share,
     invert,
     iou,
+    ious,
     nms,
     procrustes,
     scale_of,
@@ -100,6 +101,8 @@ def test_boxes() -> None:
     np.testing.assert_array_equal(box_of(SQUARE + 1), [1, 1, 3, 3])
     assert iou([0, 0, 2, 2], [1, 0, 3, 2]) == pytest.approx(2 / 6)  # overlap 2 of a union of 6
     assert iou([0, 0, 1, 1], [5, 5, 6, 6]) == 0
+    some = np.array([[0.0, 0, 2, 2], [1, 0, 3, 2], [5, 5, 6, 6]])
+    assert ious(some, some[1]) == pytest.approx([2 / 6, 1, 0])
     boxes = np.array([[0.0, 0, 2, 2], [0.1, 0, 2, 2], [5, 5, 7, 7]])
     assert nms(boxes, np.array([0.5, 0.9, 0.4]), 0.5) == [1, 2]
 

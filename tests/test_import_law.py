@@ -9,8 +9,8 @@ import pytest
 
 import bianlian
 
-ORDER = """errors types geometry plugins config files weights runtime video detect landmark align identity track mask faceset
-model train swap score provenance actors api commands cli studio __main__""".split()  # noqa: SIM905
+ORDER = """errors types geometry plugins files config weights runtime video detect landmark align identity track mask faceset
+model train provenance swap score actors api commands cli studio __main__""".split()  # noqa: SIM905
 ROOT = Path(bianlian.__file__).parent
 FILES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")
 

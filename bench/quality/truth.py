@@ -46,9 +46,9 @@ def read_clip(path: Path) -> Clip:
 
 def follow(clip: Clip) -> Iterator[tuple[Frame, Face]]:
     """Give each frame and its face as a detector would, by the default detector, the one nearest to the truth."""
-    from bianlian.detect.blazeface import BlazeFace
+    from bianlian import plugins
 
-    detector = BlazeFace()
+    detector = plugins.load("detector", "duo")()
     for frame in clip.frames():
         middle = clip.points[frame.index].mean(0)
         faces = detector.detect([frame.image])[0] or [_boxed(clip, frame.index)]

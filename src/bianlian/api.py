@@ -25,10 +25,14 @@ from bianlian.faceset.curate import curate as curation
 from bianlian.faceset.curate.settings import CurateSettings
 from bianlian.faceset.store import Faceset
 from bianlian.faceset.who import Wanted
+from bianlian.provenance.consent import NO_CONSENT
+from bianlian.provenance.signer import open_identity
+from bianlian.provenance.verify import Verdict
+from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
-from bianlian.swap.report import NO_CONSENT, SwapReport
+from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.swapper import open_swapper
 from bianlian.train import loop, start
@@ -46,11 +50,13 @@ __all__ = [
     "SwapReport",
     "SwapSettings",
     "TrainResult",
+    "Verdict",
     "curate",
     "extract",
     "score",
     "swap",
     "train",
+    "verify",
 ]
 
 
@@ -128,17 +134,20 @@ def swap(
     out: Path,
     *,
     settings: SwapSettings | None = None,
+    sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
     """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``.
 
     to: a name, or for several people in one pass whose face is replaced (see ``SwapSettings.who``) -> the name.
+    sign_with: certificate chain and key of who signs, this user's own identity when None.
     """
     consents = {p.name: p.consent or NO_CONSENT for p in open_run(run).people}
     parts: list[tuple[str | None, str]] = [(None, to)] if isinstance(to, str) else list(to.items())
     roles = [pipeline.Role(open_swapper(run, name), who, consents[name]) for who, name in parts]
-    return pipeline.swap(target, roles, out, settings, model=str(run), progress=progress, note=note)
+    signer = None if sign_with is None else open_identity(*sign_with)
+    return pipeline.swap(target, roles, out, settings, model=str(run), signer=signer, progress=progress, note=note)
 
 
 def score(
@@ -158,3 +167,8 @@ def score(
     if report is not None:
         write_report(found, report)
     return found
+
+
+def verify(path: Path, *, reports: Path | None = None) -> Verdict:
+    """Read the marks of an output back. See ``provenance.verify.verify``."""
+    return verifying(path, reports)

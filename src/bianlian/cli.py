@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from bianlian import __version__
-from bianlian.errors import BianlianError, Interrupted, TermsWarning
+from bianlian.errors import BianlianError, Interrupted, TermsWarning, one_line
 
 COMMANDS = {
     "extract": ("bianlian.commands.extract:Extract", "cut one person's faces out of footage into a faceset"),
@@ -24,6 +24,8 @@ COMMANDS = {
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
     "export": ("bianlian.commands.export:Export", "write a trained person's network for other programs: ONNX or OpenVINO"),
     "score": ("bianlian.commands.score:Score", "say by numbers how good a swap is, with controls and a report"),
+    "verify": ("bianlian.commands.verify:Verify", "say whether files were made here, and whether they were changed since"),
+    "consent": ("bianlian.commands.consent:ConsentCommand", "show or add the record of who agreed to what"),
     "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),
     "demo": ("bianlian.commands.demo:Demo", "run the whole flow on two small clips of virtual people"),
     "pretrain": ("bianlian.commands.pretrain:Pretrain", "train the base that every new person starts from"),
@@ -35,7 +37,8 @@ BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command -> exit code: 0 done, 2 bad input (one line on stderr says what), 130 stopped by Ctrl-C."""
+    """Run one command -> exit code: 0 done, 2 bad input (one line on stderr says what), 130 stopped by Ctrl-C;
+    1 and 3 of ``verify``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     if not words or words[0] in ("-h", "--help", "--version"):
@@ -49,16 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module, _, name = COMMANDS[words[0]][0].partition(":")
     try:
         command = tyro.cli(getattr(import_module(module), name), args=words[1:], prog=f"bianlian {words[0]}")
-        command.run()
+        code: int | None = command.run()
     except BianlianError as error:
-        errors.print(f"bianlian {words[0]}: {error}")
+        errors.print(f"bianlian {words[0]}: {one_line(str(error))}")
+        return BAD_INPUT
+    except OSError as error:  # of a path that the system itself refuses, such as one of a thousand letters
+        named = one_line(str(error.filename or "a file"))
+        errors.print(f"bianlian {words[0]}: cannot use {named}: {error.strerror or error}; check the name and the disk")
+        return BAD_INPUT
+    except MemoryError:
+        errors.print(f"bianlian {words[0]}: memory is used up; close other programs, or give smaller input")
         return BAD_INPUT
     except (KeyboardInterrupt, Interrupted) as stopped:
         errors.print(f"bianlian {words[0]}: stopped. {stopped}".strip())
         return INTERRUPTED
     finally:
         warnings.showwarning = show
-    return 0
+    return code or 0
 
 
 def _show(errors: Console, otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any) -> None:

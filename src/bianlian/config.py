@@ -11,8 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bianlian.errors import BianlianError, ConfigError
+from bianlian.files import read_plain
 
 T = TypeVar("T")
+
+LARGEST = 1 << 20
+"""Most bytes of a TOML file."""
+_MOST = 1 << 63
+"""Whole numbers beyond it, either way, fit no setting."""
+_LONGEST = 4096
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "settings") -> T:
@@ -27,7 +34,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "settings
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
     if unknown:
-        raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; known: {', '.join(fields)}")
+        raise ConfigError(f"{where}: unknown setting {short(unknown[0])}; known: {', '.join(fields)}")
     missing = [n for n, f in fields.items() if n not in values and _required(f)]
     if missing:
         raise ConfigError(f"{where}: the setting {missing[0]!r} is missing")
@@ -51,14 +58,13 @@ def to_toml(values: Mapping[str, Any]) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file -> plain values. Raises ConfigError when it is missing or not TOML, naming file and place."""
+    """Read a TOML file -> plain values. Raises ConfigError when it is missing, too large or not TOML, naming file and place."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(read_plain(path, LARGEST).decode("utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file") from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file: {short(error)}") from error
 
 
 def assigned(words: Sequence[str]) -> dict[str, Any]:
@@ -109,20 +115,20 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         return from_mapping(hint, value, where)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: a table was wanted, got {value!r}")
+            raise ConfigError(f"{where}: a table was wanted, got {short(value)}")
         return dict(value)
     if origin is tuple:
         return _coerce_tuple(args, value, where)
     if origin is typing.Literal:
         if value not in args:
-            raise ConfigError(f"{where}: one of {', '.join(map(str, args))} was wanted, got {value!r}")
+            raise ConfigError(f"{where}: one of {', '.join(map(str, args))} was wanted, got {short(value)}")
         return value
     return _coerce_scalar(hint, value, where)
 
 
 def _coerce_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where}: a list was wanted, got {value!r}")
+        raise ConfigError(f"{where}: a list was wanted, got {short(value)}")
     hints = [args[0]] * len(value) if len(args) == 2 and args[1] is Ellipsis else list(args)
     if len(hints) != len(value):
         raise ConfigError(f"{where}: {len(hints)} values were wanted, got {len(value)}")
@@ -130,14 +136,25 @@ def _coerce_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, .
 
 
 def _coerce_scalar(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(value, str) and len(value) > _LONGEST:
+        raise ConfigError(f"{where}: a text of at most {_LONGEST} letters was wanted, got one of {len(value)}")
     if hint is Path and isinstance(value, str):
         return Path(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) <= _MOST:
         return float(value)
-    if hint in (int, float, str, bool) and type(value) is hint:
+    if hint in (int, float, str, bool) and type(value) is hint and (hint is not int or abs(value) <= _MOST):
         return value
     wanted = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path"}.get(hint, str(hint))
-    raise ConfigError(f"{where}: {wanted} was wanted, got {value!r}")
+    raise ConfigError(f"{where}: {wanted} was wanted, got {short(value)}")
+
+
+def short(value: Any) -> str:
+    """Write any value in at most 80 letters, for an error."""
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except (ValueError, RecursionError):  # a whole number of more digits than Python writes out
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _plain(value: Any) -> Any:

@@ -68,3 +68,8 @@ class Interrupted(Exception):
 
 class TermsWarning(UserWarning):
     """Weights are in use that not everyone may use for everything."""
+
+
+def one_line(text: str) -> str:
+    """Write what may come from a file as one line that a terminal only shows: line ends, escapes and the like as ``\\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,17 +1,25 @@
-"""Files and folders that are written whole or not at all: a hidden part beside the output, flushed, then renamed."""
+"""Files and folders that are written whole or not at all: a hidden part beside the output, flushed, then renamed.
+
+What is read may come from anywhere: pipes and devices are refused, and so are links where something is going to be written.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from uuid import uuid4
 
 from bianlian.errors import OutputError
 
+_PART = re.compile(r"\.[0-9a-f]{12}\.part(?:\.[^.]*)?")
 _WHY = {
     errno.ENOSPC: "the disk is full: free some space, or write elsewhere",
     errno.EDQUOT: "the disk quota is used up: free some space, or write elsewhere",
@@ -38,6 +46,33 @@ def writing(path: Path, *kinds: type[Exception]) -> Iterator[None]:
         number, text = getattr(error, "errno", None), getattr(error, "strerror", None)
         why = _WHY.get(number or 0, f"{text or error}: check the settings and the disk")
         raise OutputError(f"cannot write {path}: {why}") from error
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a plain file for reading. Raises OSError, also for a folder, a pipe or a device, which might block or never end."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """Read a plain file of at most ``most`` bytes. Raises OSError, also for a larger one and for what is no plain file."""
+    with open_plain(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most} bytes", str(path))
+    return data
+
+
+def refuse_link(path: Path) -> None:
+    """Check that a file or folder that is to be written inside an existing one is no link out of it. Raises OutputError."""
+    if path.is_symlink():
+        raise OutputError(f"cannot write {path}: it is a link and may point elsewhere: remove it, or put the real one there")
 
 
 @contextmanager
@@ -111,11 +146,11 @@ def keep(part: Path, path: Path) -> None:
     """Flush a part to the disk and give it its name. Raises OutputError."""
     with writing(path):
         for written in (*sorted(part.iterdir()), part) if part.is_dir() else (part,):
-            _flush(written)
+            flush(written)
         if part.is_dir() and path.is_dir():
             path.rmdir()
         part.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
 
 
 def discard(part: Path) -> None:
@@ -126,11 +161,23 @@ def discard(part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def is_part(path: Path) -> bool:
+    """Tell by its name whether something is the part of an output that a killed process left behind, or another one is writing."""
+    return _PART.fullmatch(path.name) is not None
+
+
+def sweep(folder: Path) -> None:
+    """Remove the parts that killed processes left in a folder; call it where no other process is writing."""
+    for left in [p for p in folder.iterdir() if is_part(p)] if folder.is_dir() else []:
+        discard(left)
+
+
 def _part_name(path: Path) -> Path:
     return path.parent / f".{uuid4().hex[:12]}.part{path.suffix}"
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until the disk has a file or the names in a folder."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -138,3 +185,9 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file piece by piece -> hexadecimal digits. Raises as ``open_plain``, and OSError."""
+    with open_plain(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

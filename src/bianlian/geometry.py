@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -24,7 +26,7 @@ def umeyama(from_points: ArrayLike, to_points: ArrayLike) -> Matrix:
         raise InputError("umeyama wants points that do not all coincide")
     u, d, vt = np.linalg.svd(cq.T @ cp / len(p))
     sign = np.ones(2)
-    if np.linalg.det(u) * np.linalg.det(vt) < 0:
+    if (u[0, 0] * u[1, 1] - u[0, 1] * u[1, 0]) * (vt[0, 0] * vt[1, 1] - vt[0, 1] * vt[1, 0]) < 0:
         sign[1] = -1
     rotation = u @ np.diag(sign) @ vt
     scale = float((d * sign).sum() / variance)
@@ -82,11 +84,11 @@ def compose(c_from_b: Matrix, b_from_a: Matrix) -> Matrix:
 
 def invert(to_from: Matrix) -> Matrix:
     """Invert an affine map -> ``from_to`` (2, 3). Raises InputError when it is singular."""
-    linear = to_from[:, :2]
-    if abs(np.linalg.det(linear)) < 1e-12:
+    (a, b, x), (c, d, y) = to_from.tolist()
+    area = a * d - b * c
+    if abs(area) < 1e-12:
         raise InputError("cannot invert an affine map of zero area")
-    back = np.linalg.inv(linear)
-    return np.concatenate([back, (-back @ to_from[:, 2])[:, None]], axis=1)
+    return np.array([[d / area, -b / area, (b * y - d * x) / area], [-c / area, a / area, (c * x - a * y) / area]])
 
 
 def scaling(factor: float) -> Matrix:
@@ -97,7 +99,8 @@ def scaling(factor: float) -> Matrix:
 
 def scale_of(to_from: Matrix) -> float:
     """Uniform scale of a similarity: length in ``to`` of a unit vector of ``from``."""
-    return float(np.sqrt(abs(np.linalg.det(to_from[:, :2]))))
+    (a, b, _), (c, d, _) = to_from.tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def box_of(points: ArrayLike) -> NDArray[np.float64]:
@@ -108,12 +111,19 @@ def box_of(points: ArrayLike) -> NDArray[np.float64]:
 
 def iou(a: ArrayLike, b: ArrayLike) -> float:
     """Intersection over union of two boxes (x1, y1, x2, y2), in [0, 1]."""
-    p, q = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    w, h = np.minimum(p[2:], q[2:]) - np.maximum(p[:2], q[:2])
+    left, top, right, bottom = np.asarray(a, np.float64).tolist()
+    x1, y1, x2, y2 = np.asarray(b, np.float64).tolist()
+    w, h = min(right, x2) - max(left, x1), min(bottom, y2) - max(top, y1)
     if w <= 0 or h <= 0:
         return 0.0
-    inter = w * h
-    return float(inter / ((p[2] - p[0]) * (p[3] - p[1]) + (q[2] - q[0]) * (q[3] - q[1]) - inter))
+    return float(w * h / ((right - left) * (bottom - top) + (x2 - x1) * (y2 - y1) - w * h))
+
+
+def ious(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of each of many boxes (N, 4) with one (4,), all of some area -> (N,) in [0, 1]."""
+    shared = np.clip(np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2]), 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
 
 
 def nms(boxes: NDArray[np.float64], scores: NDArray[np.float64], threshold: float) -> list[int]:

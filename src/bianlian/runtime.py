@@ -50,6 +50,12 @@ class Network:
         self._outputs = len(compiled.outputs)
         self.shapes: tuple[tuple[int, ...], ...] = tuple(_sizes(i.partial_shape) for i in compiled.inputs)
         self.precision = precision
+        self._held: list[NDArray[np.float32]] = []
+        """What the network reads, where all sizes are fixed: handing arrays over anew costs 0.1 ms a call, with Python locked."""
+        if all(size >= 0 for shape in self.shapes for size in shape):
+            self._held = [np.zeros(shape, np.float32) for shape in self.shapes]
+            for k, held in enumerate(self._held):
+                self._request.set_input_tensor(k, import_openvino().Tensor(held, shared_memory=True))
 
     def __call__(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network. inputs: float32, of ``shapes`` (-1 takes any size) -> its outputs, float32 copies of the caller's own.
@@ -58,8 +64,12 @@ class Network:
         """
         if len(inputs) != len(self.shapes) or any(not _fits(x.shape, s) for x, s in zip(inputs, self.shapes, strict=True)):
             raise InputError(f"the network takes inputs of shape {list(self.shapes)}, got {[x.shape for x in inputs]}")
-        arrays = [np.ascontiguousarray(x, np.float32) for x in inputs]
-        self._request.infer(arrays, share_inputs=True)
+        if self._held:
+            for held, x in zip(self._held, inputs, strict=True):
+                np.copyto(held, x, casting="same_kind")
+            self._request.infer()
+        else:
+            self._request.infer([np.ascontiguousarray(x, np.float32) for x in inputs], share_inputs=True)
         return [np.array(self._request.get_output_tensor(k).data, np.float32) for k in range(self._outputs)]
 
 

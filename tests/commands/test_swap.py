@@ -9,8 +9,9 @@ import tyro
 from bianlian.commands import swap as command
 from bianlian.commands.swap import Swap, default_out, summary
 from bianlian.errors import ConfigError
+from bianlian.provenance.consent import NO_CONSENT
 from bianlian.swap.pipeline import Role
-from bianlian.swap.report import NO_CONSENT, Part, Skipped, SwapReport
+from bianlian.swap.report import Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
 
 

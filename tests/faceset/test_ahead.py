@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 
 
 def _count(to: int, log: list[str], fail_at: int | None = None) -> Generator[int, None, None]:
@@ -54,3 +54,9 @@ def test_an_error_in_the_last_stage_stops_the_threads(error: type[BaseException]
 
 def test_a_generator_that_was_never_started_may_be_closed() -> None:
     ahead(_count(3, []), 1).close()
+
+
+@pytest.mark.parametrize(("width", "height", "depth"), [(1280, 720, 16), (3840, 2160, 16), (7680, 4320, 5), (30_000, 5_900, 1)])
+def test_fewer_large_frames_wait_between_stages(width: int, height: int, depth: int) -> None:
+    # 512 MiB over 3 bytes a pixel: 64 frames of 720p, 21 of 4K, 5 of 8K, 1 of the largest
+    assert depth_for(width, height, 16) == depth

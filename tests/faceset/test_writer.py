@@ -152,3 +152,11 @@ def test_png_keeps_every_pixel_and_jpg_almost() -> None:
     back = {f: cv2.imdecode(np.frombuffer(encode_crop(image, f), np.uint8), cv2.IMREAD_COLOR_RGB) for f in ("png", "jpg")}
     np.testing.assert_array_equal(back["png"], image)
     assert 0 < np.abs(np.asarray(back["jpg"], int) - image).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "free"), [(".faceset.json.part", True), (".0123456789ab.part.json", True), ("a.txt", False), (".mine.part", False)]
+)
+def test_what_a_killed_run_left_does_not_take_a_folder(tmp_path: Path, name: str, free: bool) -> None:
+    (tmp_path / name).touch()
+    assert is_free(tmp_path) == free

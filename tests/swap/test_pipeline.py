@@ -117,7 +117,7 @@ def test_the_report_is_written_beside_the_output(tmp_path: Path) -> None:
     assert {"decode", "detect", "landmark", "cut", "network", "paste", "encode"} <= set(values["seconds"])
     assert values["fps"] == pytest.approx(report.fps, abs=0.01)
     assert "numpy" in values["versions"]
-    assert beside(out.parent) == ["out.json", "out.mkv", "out.tracks.jsonl"]
+    assert beside(out.parent) == ["out.c2pa", "out.json", "out.mkv", "out.tracks.jsonl"]
 
 
 def test_consent_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from swap_scene import Tint, decoded, movie, picture
 from swap_scene import _red_world as _red_world
 
 from bianlian.errors import ConfigError, InputError, NoFaceError, OutputError
+from bianlian.provenance.consent import NO_CONSENT
 from bianlian.swap.people import sort_people
 from bianlian.swap.pipeline import Role, swap
-from bianlian.swap.report import NO_CONSENT
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import read_tracks
 from bianlian.types import Image

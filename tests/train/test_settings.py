@@ -30,7 +30,7 @@ def test_the_average_forgets_faster_in_the_first_steps() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"accumulate": 0}, "accumulate must be 1 or more"),
+        ({"accumulate": 0}, "accumulate must be 1 to 1024"),
         ({"schedule": "steps"}, "there are: constant, cosine, linear"),
         ({"schedule": "cosine"}, "needs a planned end"),
         ({"average": 1.0}, "average must lie in"),

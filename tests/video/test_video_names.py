@@ -7,7 +7,17 @@ def test_public_names() -> None:
     assert sorted(bianlian.video.__all__) == sorted(
         [
             *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES"),
-            *("ColorTags", "Encoding", "FolderWriter", "FrameWriter", "ImageWriter", "StreamInfo", "VideoInfo", "VideoWriter"),
+            *(
+                "ColorTags",
+                "Encoding",
+                "FolderWriter",
+                "FrameWriter",
+                "ImageWriter",
+                "Marks",
+                "StreamInfo",
+                "VideoInfo",
+                "VideoWriter",
+            ),
             *("frames", "list_pictures", "open_writer", "probe", "read_picture"),
         ]
     )

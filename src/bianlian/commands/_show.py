@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from bianlian.errors import one_line
 from bianlian.types import Note, Progress
 
 EVERY_SECONDS = 5.0
@@ -42,9 +43,10 @@ def shown(console: Console | None = None) -> Iterator[tuple[Progress, Note]]:
 
 
 def _say(console: Console, line: str) -> None:
-    # A file name may hold bytes that are no text; showing it must not stop the run.
+    # A name may hold bytes that are no text, or that a terminal obeys; showing it must neither stop the run nor do anything else.
     encoding = console.encoding or "utf-8"
-    console.print(line.encode(encoding, "backslashreplace").decode(encoding), markup=False, highlight=False, soft_wrap=True)
+    shown = one_line(line).encode(encoding, "backslashreplace").decode(encoding)
+    console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 @final

@@ -11,9 +11,11 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
+from bianlian.provenance.consent import NO_CONSENT
+from bianlian.provenance.signer import open_identity
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
-from bianlian.swap.report import NO_CONSENT, SwapReport, report_path
+from bianlian.swap.report import SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
@@ -120,6 +122,17 @@ class Swap:
     preset: str = "veryfast"
     """Speed of the encoder, ultrafast to veryslow: slower makes smaller files of the same quality."""
 
+    label: Literal["none", "start", "all"] = "none"
+    """Say in the picture that it was made by a machine: start (the first three seconds) or all (all the time). The marks that do
+    not show are in every output."""
+
+    label_lang: Literal["zh", "en"] = "en"
+    """Language of the label: zh (AI合成) or en (AI-generated)."""
+
+    sign_with: tuple[Path, Path] | None = None
+    """Certificate chain and private key, both PEM, of the one who signs the output; an identity of this user's own, made on first
+    use, when left out."""
+
     batch: int = 8
     """Faces a call of the network."""
 
@@ -151,6 +164,8 @@ class Swap:
             steady=self.steady,
             batch=self.batch,
             encoding=Encoding(codec=self.codec, crf=self.crf, preset=self.preset),
+            label=self.label,
+            label_lang=self.label_lang,
         )
 
     def _swap(self, settings: SwapSettings, progress: Progress, note: Note) -> SwapReport:
@@ -163,6 +178,7 @@ class Swap:
             settings,
             model=str(self.model),
             tracks=self.tracks,
+            signer=None if self.sign_with is None else open_identity(*self.sign_with),
             progress=progress,
             note=note,
         )
@@ -209,6 +225,6 @@ def summary(report: SwapReport) -> str:
         more = ", ..." if len(skipped.ranges) > SHOWN_RANGES else ""
         lines.append(f"{skipped.frames} frames left as they were, {skipped.reason}: {', '.join(runs)}{more}")
     for person in dict.fromkeys(part.person for part in report.cast if part.consent == NO_CONSENT):
-        lines.append(f"no consent is recorded for {person}; `bianlian extract --consent TEXT` records it")
+        lines.append(f"no consent is recorded for {person}; `bianlian consent RUN --person {person} --add TEXT` records it")
     output = Path(report.output)
     return "\n".join([*lines, f"{output} (report: {report_path(output).name})"])

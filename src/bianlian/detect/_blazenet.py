@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.detect.pyramid import Pyramid
-from bianlian.geometry import apply, invert, iou, scale_of
+from bianlian.geometry import apply, invert, ious, scale_of
 from bianlian.runtime import compile_file
 from bianlian.types import Matrix, Points
 from bianlian.weights import CARDS, locate
@@ -91,7 +91,8 @@ def merge(scores: NDArray[np.float64], sides: NDArray[np.float64], spots: NDArra
     corners = np.concatenate([spots[:, 0] - sides[:, None] / 2, spots[:, 0] + sides[:, None] / 2], axis=1)
     order, merged = np.argsort(-scores, kind="stable"), []
     while len(order):
-        near = np.array([k == order[0] or iou(corners[k], corners[order[0]]) > OVERLAP for k in order])
+        near = ious(corners[order], corners[order[0]]) > OVERLAP
+        near[0] = True  # whatever the network said of its place: each turn takes one away
         group = order[near]
         weights = scores[group] / scores[group].sum()
         mean = np.tensordot(weights, spots[group], axes=1)

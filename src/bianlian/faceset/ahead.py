@@ -11,12 +11,19 @@ from threading import Event
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+BUDGET = 1 << 29
+"""Bytes of frames between two stages, where a frame is not larger itself."""
 _BEAT = 0.2
 
 
 @dataclass(frozen=True)
 class _Item(Generic[T]):
     value: T
+
+
+def depth_for(width: int, height: int, most: int) -> int:
+    """Choose how many frames of a size may wait between two stages: ``most``, fewer of large ones, at least one."""
+    return max(1, min(most, BUDGET // (3 * width * height)))
 
 
 def ahead(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bianlian.detect import Detector
 from bianlian.errors import ConfigError, FacesetError, Interrupted, NoFaceError
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.faceset.header import CROP_SIZE, FACESET_COVERAGE, FORMATS, Header, check_person
 from bianlian.faceset.inputs import Footage, list_footage
 from bianlian.faceset.quality import KEEP_LARGEST, Rules
-from bianlian.faceset.stages import Job, decode, detect, mark, write
+from bianlian.faceset.stages import BATCH, Job, decode, detect, mark, write
 from bianlian.faceset.store import Faceset
 from bianlian.faceset.who import Wanted
 from bianlian.faceset.writer import FacesetWriter, Pass, is_free, remove
@@ -62,10 +62,12 @@ def extract(
     jobs = [_job(one, every, how) for one in footage]
     with FacesetWriter(out, header, planned=[job.pass_ for job in jobs], note=note) as writer:
         jobs = _plan(jobs, writer, note)
-        found = detect(ahead(decode(jobs, note), _AHEAD), detector)
+        pixels = max((job.footage.pixels for job in jobs), default=1)
+        depth, batch = depth_for(pixels, 1, _AHEAD), depth_for(pixels, 1, BATCH)
+        found = detect(ahead(decode(jobs, note), depth), detector, batch=batch)
         try:
-            marked = ahead(mark(ahead(found, _AHEAD), landmarker), _AHEAD)
-            with _brisk(), closing(marked if wanted is None else ahead(wanted.recognise(marked), _AHEAD)) as shots:
+            marked = mark(ahead(found, depth), landmarker)  # in this thread: with one more they wait for each other longer
+            with _brisk(), closing(marked if wanted is None else wanted.recognise(marked)) as shots:
                 write(shots, writer, rules, _count(jobs), progress, note)
         except KeyboardInterrupt:
             raise Interrupted(f"stopped with {writer.next_id} faces in {out}; the same command goes on from there") from None

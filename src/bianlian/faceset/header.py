@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from bianlian.errors import FacesetError, InputError, OutputError
 from bianlian.faceset.record import check_keys, parse_object
-from bianlian.files import writing
+from bianlian.files import open_plain, writing
 
 SCHEMA = 1
 """Version of the layout on disk; a reader refuses every other."""
@@ -79,7 +80,7 @@ def read_header(folder: Path) -> Header:
     if not folder.is_dir() or not path.is_file():
         raise FacesetError(f"{folder} is not a faceset: it has no {HEADER}; make one with bianlian extract")
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             found = parse_object(file.read(_LONGEST_FILE), str(path))
     except OSError as error:
         raise FacesetError(f"cannot read {path}: {error.strerror}") from error
@@ -118,7 +119,8 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
                     os.fsync(file.fileno())
             temporary.replace(path)
     except OutputError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 

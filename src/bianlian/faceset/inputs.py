@@ -23,7 +23,7 @@ _ENDS = 1 << 16
 
 @dataclass(frozen=True)
 class Footage:
-    """One video or picture. name: as records will have it. picture: a still. frames: estimate, None when unknown.
+    """One video or picture. name: as records will have it. picture: a still. frames: estimate, None when unknown. pixels: of one.
 
     named: the user named this very file, so that it must be readable. fingerprint: of its content.
     """
@@ -34,6 +34,7 @@ class Footage:
     named: bool
     frames: int | None = None
     fingerprint: str = ""
+    pixels: int = 1
 
 
 def list_footage(inputs: Sequence[Path], note: Note) -> list[Footage]:
@@ -90,7 +91,8 @@ def _is_footage(path: Path) -> bool:
 
 def _look(one: Footage, note: Note) -> Footage | None:
     try:
-        return replace(one, frames=probe(one.path).frames, fingerprint=fingerprint(one.path))
+        info = probe(one.path)
+        return replace(one, frames=info.frames, fingerprint=fingerprint(one.path), pixels=info.width * info.height)
     except VideoError as error:
         if one.named:
             raise

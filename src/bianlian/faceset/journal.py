@@ -12,7 +12,7 @@ from typing import final
 
 from bianlian.errors import FacesetError, OutputError
 from bianlian.faceset.record import LONGEST_LINE
-from bianlian.files import writing
+from bianlian.files import open_plain, refuse_link, writing
 from bianlian.types import Note, silent
 
 try:
@@ -39,7 +39,7 @@ def read_lines(path: Path, *, note: Note = silent) -> Iterator[Line]:
     """
     start = 0
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             for number, text in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
                 if not text.endswith(b"\n"):
                     if len(text) == LONGEST_LINE:
@@ -57,7 +57,11 @@ def read_lines(path: Path, *, note: Note = silent) -> Iterator[Line]:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Keep other runs from writing ``path``, which is there, while the block runs. Raises OutputError when one is writing it."""
+    """Keep other runs from writing ``path``, which is there, while the block runs.
+
+    Raises OutputError when one is writing it, or it is a link.
+    """
+    refuse_link(path)
     with writing(path):
         file = path.open("r+b", buffering=0)
     with file:
@@ -81,7 +85,8 @@ class Journal:
     """The writing end: cuts the file to ``end`` bytes, then appends lines. One writer at a time."""
 
     def __init__(self, path: Path, end: int) -> None:
-        """Open or create ``path``. Raises OutputError when it cannot be written or another process is writing it."""
+        """Open or create ``path``. Raises OutputError: it cannot be written, is a link, or another process is writing it."""
+        refuse_link(path)
         self._path = path
         self._end = end
         with writing(path):

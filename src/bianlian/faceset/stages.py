@@ -22,7 +22,8 @@ from bianlian.landmark.schemes import convert
 from bianlian.types import Crop, Face, Frame, Landmarks, Note, Progress
 from bianlian.video.read import frames
 
-_BATCH = 4
+BATCH = 4
+"""Frames that are searched at a time, fewer where they are large."""
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,23 @@ def decode(jobs: Sequence[Job], note: Note) -> Generator[Shot, None, None]:
             yield Shot(job, None)
 
 
-def _batched(shots: Iterator[Shot]) -> Iterator[list[Shot]]:
+def _batched(shots: Iterator[Shot], size: int) -> Iterator[list[Shot]]:
     batch: list[Shot] = []
     for shot in shots:
         batch.append(shot)
-        if len(batch) == _BATCH:
+        if len(batch) == size:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def detect(shots: Generator[Shot, None, None], detector: Detector) -> Generator[Shot, None, None]:
-    """Find the faces of the frames."""
+def detect(shots: Generator[Shot, None, None], detector: Detector, *, batch: int = BATCH) -> Generator[Shot, None, None]:
+    """Find the faces of the frames, some at a time."""
     with closing(shots):
-        for batch in _batched(shots):
-            found = iter(detector.detect([s.frame.image for s in batch if s.frame is not None]))
-            for shot in batch:
+        for some in _batched(shots, batch):
+            found = iter(detector.detect([s.frame.image for s in some if s.frame is not None]))
+            for shot in some:
                 yield shot if shot.frame is None else replace(shot, faces=tuple(next(found)))
 
 

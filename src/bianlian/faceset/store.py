@@ -17,14 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import final
 
-import cv2
-import numpy as np
-
 from bianlian.errors import FacesetError
 from bianlian.faceset.header import Header, read_header
 from bianlian.faceset.journal import read_lines
 from bianlian.faceset.record import FaceRecord, from_line, reason_kind
+from bianlian.files import open_plain
 from bianlian.types import Image, Note, silent
+from bianlian.video.pictures import unpack
 
 FACES = "faces.jsonl"
 CROPS = "crops"
@@ -96,20 +95,16 @@ class Faceset:
         # A picture that would unpack to far more than size x size pixels is refused before it is unpacked.
         largest = 4 * size * size + 65536
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 data = file.read(largest + 1)
         except OSError as error:
             raise FacesetError(f"cannot read the crop {path}: {error.strerror}") from error
         if not 0 < len(data) <= largest:
             raise FacesetError(f"{path} must be a picture of {size} x {size} pixels, got a file of {len(data)} bytes or more")
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error:  # a size beyond OpenCV's own limit
-            image = None
-        if image is None or image.shape != (size, size, 3):
-            got = "a damaged file" if image is None else f"{image.shape[1]} x {image.shape[0]}"
-            raise FacesetError(f"{path} must be a picture of {size} x {size} pixels, got {got}")
-        return np.asarray(image, np.uint8)
+            return unpack(data, (size, size))
+        except ValueError as error:
+            raise FacesetError(f"{path} must be a picture of {size} x {size} pixels, got {error}") from error
 
 
 def _records(folder: Path, note: Note) -> Iterator[FaceRecord]:

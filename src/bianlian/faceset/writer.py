@@ -22,7 +22,7 @@ from bianlian.faceset.header import HEADER, Header, read_header, write_header, w
 from bianlian.faceset.journal import Journal, read_lines
 from bianlian.faceset.record import FaceRecord, check_keys, from_line, parse_object, to_line
 from bianlian.faceset.store import CROPS, FACES, check_crops_folder
-from bianlian.files import writing
+from bianlian.files import flush, is_part, writing
 from bianlian.types import Crop, Image, Note, silent
 
 INPUTS = "inputs.jsonl"
@@ -73,7 +73,7 @@ class FacesetWriter:
         if self.begun is not None and self.begun not in planned:
             note(f"{self.begun.file} was interrupted and is not among the inputs now; its faces are taken back")
             tail, self.begun = back, None
-        self.next_id, self.first_frame = tail.next_id, tail.frame
+        self.next_id, self.first_frame, self._first_id = tail.next_id, tail.frame, back.next_id
         self._faces = Journal(path / FACES, tail.end)
         try:
             self._inputs = Journal(path / INPUTS, inputs_end)
@@ -96,6 +96,7 @@ class FacesetWriter:
             raise InputError(f"{one.file} is done already, or {self.begun} is under way; finish that one first")
         if self.begun is None:
             self._inputs.append([_pass_line(one, done=False)])
+            self._first_id = self.next_id
         self.begun = one
 
     def add(self, records: Sequence[FaceRecord], crops: Sequence[Crop]) -> None:
@@ -114,6 +115,10 @@ class FacesetWriter:
         """Mark the input under way as done, once the disk has its faces."""
         if self.begun is None:
             raise InputError("no input is under way; call begin() first")
+        with writing(self.path / CROPS):
+            for number in range(self._first_id, self.next_id):
+                flush(self.path / crop_name(number, self.header.format))
+            flush(self.path / CROPS)
         self._faces.sync()
         self._inputs.append([_pass_line(self.begun, done=True)])
         self.done, self.begun = self.done | {self.begun}, None
@@ -144,10 +149,13 @@ def encode_crop(image: Image, format: str) -> bytes:
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether a new faceset can be made at ``path``: nothing there, or an empty folder. Raises FacesetError for a file."""
+    """Tell whether a new faceset can be made at ``path``: nothing there, or nothing but what a killed run had begun to write.
+
+    Raises FacesetError for a file.
+    """
     if path.exists() and not path.is_dir():
         raise FacesetError(f"{path} is a file; give a folder for the faceset")
-    return not path.exists() or not any(path.iterdir())
+    return not path.exists() or all(is_part(p) or p.name == f".{HEADER}.part" for p in path.iterdir())
 
 
 def merged(path: Path, header: Header) -> Header:

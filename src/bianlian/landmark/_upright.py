@@ -5,6 +5,8 @@ The measure is the mean head of ``landmark.pose`` seen from the front: its outli
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from bianlian.geometry import umeyama
@@ -33,6 +35,21 @@ def head_from_points(landmarks: Landmarks) -> Matrix:
     if landmarks.scheme == "five":
         return umeyama(landmarks.points, five_of(_FRONT))
     return umeyama(convert(landmarks, "ibug68").points[INNER], _FRONT[INNER])
+
+
+def settle(face: Face, look: Callable[[Matrix], tuple[Landmarks, float]], passes: int) -> tuple[Landmarks, float] | None:
+    """Look at a face ``passes`` times, each time where the look before it found the head -> the last answer.
+
+    look: takes where the head lies (``head_from_face``), gives 68 points in the frame and a number of its own. None when all
+    points fall on one line: no head can be placed by them.
+    """
+    head = head_from_face(face)
+    for _ in range(passes):
+        landmarks, number = look(head)
+        if np.ptp(landmarks.points, axis=0).min() < 1e-6:
+            return None
+        head = head_from_points(landmarks)
+    return landmarks, number
 
 
 def misfit(landmarks: Landmarks) -> float:

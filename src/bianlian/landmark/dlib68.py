@@ -19,7 +19,7 @@ from bianlian.detect.pyramid import Pyramid
 from bianlian.errors import ConfigError
 from bianlian.geometry import apply, box_of, compose, invert
 from bianlian.landmark._terms import show_terms
-from bianlian.landmark._upright import head_from_face, head_from_points, square_from_head
+from bianlian.landmark._upright import settle, square_from_head
 from bianlian.types import Face, Image, Landmarks, Matrix, check_image
 from bianlian.weights import EXTRA_CARDS, locate
 
@@ -60,13 +60,10 @@ class Dlib68:
         return [self._mark(pyramid, face) for face in faces]
 
     def _mark(self, pyramid: Pyramid, face: Face) -> Face | None:
-        head = head_from_face(face)
-        for _ in range(self._passes):
-            landmarks, spread = self._run(pyramid, compose(_SQUARE, head))
-            if np.ptp(landmarks.points, axis=0).min() < 1e-6:
-                return None
-            head = head_from_points(landmarks)
-        return Face(box_of(landmarks.points), face.score, landmarks) if spread <= self._spread else None
+        settled = settle(face, lambda head: self._run(pyramid, compose(_SQUARE, head)), self._passes)
+        if settled is None or not settled[1] <= self._spread:
+            return None
+        return Face(box_of(settled[0].points), face.score, settled[0])
 
     def _run(self, pyramid: Pyramid, view_from_frame: Matrix) -> tuple[Landmarks, float]:
         """Run the trees from every start -> the mean points in the frame, and how far the starts lie apart."""

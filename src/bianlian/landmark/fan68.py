@@ -23,7 +23,7 @@ from bianlian.detect.pyramid import Pyramid
 from bianlian.errors import ConfigError, PluginError, WeightsError
 from bianlian.geometry import apply, box_of, compose, invert
 from bianlian.landmark._terms import show_terms
-from bianlian.landmark._upright import head_from_face, head_from_points, square_from_head
+from bianlian.landmark._upright import settle, square_from_head
 from bianlian.runtime import compile_module
 from bianlian.types import Face, Image, Landmarks, Matrix, check_image
 from bianlian.weights import EXTRA_CARDS, locate
@@ -78,13 +78,10 @@ class Fan68:
         return [self._mark(pyramid, face) for face in faces]
 
     def _mark(self, pyramid: Pyramid, face: Face) -> Face | None:
-        head = head_from_face(face)
-        for _ in range(self._passes):
-            landmarks, presence = self._run(pyramid, compose(_SQUARE, head))
-            if not presence >= self._presence or np.ptp(landmarks.points, axis=0).min() < 1e-6:
-                return None
-            head = head_from_points(landmarks)
-        return Face(box_of(landmarks.points), face.score, landmarks)
+        settled = settle(face, lambda head: self._run(pyramid, compose(_SQUARE, head)), self._passes)
+        if settled is None or not settled[1] >= self._presence:
+            return None
+        return Face(box_of(settled[0].points), face.score, settled[0])
 
     def _run(self, pyramid: Pyramid, view_from_frame: Matrix) -> tuple[Landmarks, float]:
         view = pyramid.view(view_from_frame, SIDE, replicate=True).transpose(2, 0, 1) / np.float32(255)

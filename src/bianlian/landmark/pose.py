@@ -9,6 +9,7 @@ symmetric. On 168 frames of rendered heads (the same head model, other people) t
 
 from __future__ import annotations
 
+from functools import cache
 from math import asin, atan2, degrees
 
 import numpy as np
@@ -106,19 +107,22 @@ def head_pose(landmarks: Landmarks) -> tuple[float, float, float]:
 
 def head_rotation(landmarks: Landmarks) -> NDArray[np.float64]:
     """Estimate how the head is turned -> rotation (3, 3) from the mean head's axes to the picture's. Raises as ``head_pose``."""
-    head = np.array(HEAD68)
-    if landmarks.scheme == "five":
-        head, points = np.stack([head[RIGHT_EYE].mean(0), head[LEFT_EYE].mean(0), head[30], head[48], head[54]]), landmarks.points
-    else:
-        points = convert(landmarks, "ibug68").points
-    return _rotation(head - head.mean(0), points - points.mean(0))
-
-
-def _rotation(head: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fit the rotation (3, 3) whose scaled projection takes centred head points (N, 3) to centred image points (N, 2)."""
-    camera = np.linalg.lstsq(head, points, rcond=None)[0].T
+    points = landmarks.points if landmarks.scheme == "five" else convert(landmarks, "ibug68").points
+    camera = (points - points.mean(0)).T @ _solver(len(points))
     left, strength, right = np.linalg.svd(camera, full_matrices=False)
     if strength[1] <= 1e-9 * max(strength[0], 1e-9):
         raise InputError("head_pose wants points that do not lie on one line")
     rows = left @ right
     return np.concatenate([rows, np.cross(rows[0], rows[1])[None]])
+
+
+@cache
+def _solver(count: int) -> NDArray[np.float64]:
+    """Solve for the camera by least squares: centred image points (2, N) @ this (N, 3) is the scaled projection that fits best.
+
+    count: 5 or 68 points of the mean head.
+    """
+    head = np.array(HEAD68)
+    if count == 5:
+        head = np.stack([head[RIGHT_EYE].mean(0), head[LEFT_EYE].mean(0), head[30], head[48], head[54]])
+    return np.linalg.pinv(head - head.mean(0)).T

@@ -29,7 +29,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attend. (B, C, H, W) -> (B, C, H, W)."""
         query, key, value = (conv(x).flatten(2).transpose(1, 2)[:, None] for conv in (self.query, self.key, self.value))
-        attended: Tensor = attend(query, key, value)[:, 0].transpose(1, 2).reshape(x.shape)
+        attended = torch.unflatten(attend(query, key, value)[:, 0].transpose(1, 2), 2, x.shape[2:])
         return x + self.gamma * attended
 
 

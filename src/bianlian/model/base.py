@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bianlian.errors import WeightsError
 from bianlian.model.autoencoder import Decoder, DeepfakeConfig, Encoder
 from bianlian.model.blocks import SLOPE
 
@@ -98,10 +99,15 @@ class Base(nn.Module):
 def fold_base(config: DeepfakeConfig, state: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> tuple[Mapping[str, Tensor], ...]:
     """Read the base for some people -> state of the encoder, then of one plain decoder a person.
 
-    state: weights of ``Base``, any float type; portraits: for each person (N, 3, S, S) in [0, 1], N >= 1.
+    state: weights of ``Base``, any float type; portraits: for each person (N, 3, S, S) in [0, 1], N >= 1. Raises WeightsError.
     """
     base = Base(config)
-    base.load_state_dict({name: value.float() for name, value in state.items()})
+    try:
+        base.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        raise WeightsError("the weights to start from are not those of a base of this size and width; give another file") from error
+    if not all(bool(torch.isfinite(value).all()) for value in base.state_dict().values()):
+        raise WeightsError("the weights to start from hold infinities or what is no number; give another file")
     base.eval()
     with torch.no_grad():
         people = [base.identity(pictures).mean(0) for pictures in portraits]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from bianlian.detect import Detector, Glancing
 from bianlian.errors import ConfigError
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.faceset.inputs import fingerprint as file_fingerprint
 from bianlian.geometry import nms
 from bianlian.identity import Describer
@@ -73,8 +74,9 @@ def analyse(
     before: Image | None = None
     done = last = 0
     empty = False
-    with closing(ahead(_decode(target, clock, note), 16)) as decoded:
-        for batch in _batched(decoded, BATCH):
+    fit = partial(depth_for, info.width, info.height)
+    with closing(ahead(_decode(target, clock, note), fit(2 * BATCH))) as decoded:
+        for batch in _batched(decoded, fit(BATCH)):
             thumbs = [np.asarray(cv2.resize(f.image, _THUMB, interpolation=cv2.INTER_AREA), np.uint8) for f in batch]
             cut = [b is not None and _is_cut(b, thumb) for b, thumb in zip([before, *thumbs], thumbs, strict=False)]
             before = thumbs[-1]

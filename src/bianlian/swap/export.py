@@ -30,7 +30,7 @@ from bianlian.errors import ConfigError, OutputError
 from bianlian.faceset.header import TEMPLATE
 from bianlian.files import discard, replacing
 from bianlian.runtime import compile_file, import_openvino, read_module
-from bianlian.train.checkpoint import load_average, load_snapshot, newest
+from bianlian.train.checkpoint import fill, load_average, load_snapshot, newest, snapshot_path
 from bianlian.train.run import open_run, person_index
 
 Weights = Literal["f32", "f16", "int8"]
@@ -74,7 +74,8 @@ def export(run: Path, to: str, out: Path, *, weights: Weights = "f32", at: int |
     config = open_run(run)
     person = person_index(config, to, run)
     model = config.build()
-    model.networks.load_state_dict(load_average(newest(run)) if at is None else load_snapshot(run, at))
+    checkpoint = newest(run) if at is None else snapshot_path(run, at)
+    fill(model.networks, load_average(checkpoint) if at is None else load_snapshot(run, at), checkpoint)
     path = model.path(person).eval()
     write_module(path, model.size, out, weights)
     difference = compared(path, model.size, out)

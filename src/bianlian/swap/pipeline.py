@@ -7,14 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bianlian import plugins
 from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
+from bianlian.provenance.consent import NO_CONSENT, footage_consent
+from bianlian.provenance.mark import Marker, Origin
+from bianlian.provenance.signer import Identity
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
-from bianlian.swap.report import NO_CONSENT, Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
+from bianlian.swap.report import Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
@@ -43,6 +49,7 @@ def swap(
     model: str = "",
     consent: str = NO_CONSENT,
     tracks: Path | None = None,
+    signer: Identity | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> SwapReport:
@@ -51,8 +58,8 @@ def swap(
     target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
     a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
     the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
-    target, detector and landmarker stay the same. Frames without a face to swap go through untouched and are counted with the
-    reason.
+    target, detector and landmarker stay the same. signer: who signs the output, this user's own identity when
+    None. Frames without a face to swap go through untouched and are counted with the reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
     PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
     """
@@ -66,26 +73,24 @@ def swap(
         note(line)
 
     info = probe(target)
+    target_consent = footage_consent(target)
+    if target_consent == NO_CONSENT:
+        tell_user(f"no consent record for {target.name}; `bianlian consent {target} --add TEXT` makes one")
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
+    people_in = tuple(role.swapper.person for role in cast)
+    consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
+    origin = Origin(target, model, people_in, consents, target_consent, signer)
+    marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang)
     analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
-    if len(analysis.tracks) > 1:
-        tell_user(describe(analysis))
-    chosen = None
-    if cast[0].who is not None and analysis.tracks:
-        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
-        chosen = divide(told)
-        for role, one in zip(cast, told, strict=True):
-            for line in one.lines():
-                tell_user(line if len(cast) == 1 else f"{role.who}: {line}")
-    first = cast[0].swapper
-    plan = make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
+    plan = _plan(analysis, cast, people, settings, tell_user)
     if not plan.places:
         raise NoFaceError(_no_face(target, analysis, plan))
+    swappers = [role.swapper for role in cast]
     done = render(
-        target, info, analysis, plan, [role.swapper for role in cast], out, settings, clock=clock, progress=progress, note=tell_user
+        target, info, analysis, plan, swappers, out, settings, marker=marker, clock=clock, progress=progress, note=tell_user
     )
     report = SwapReport(
         target=str(target),
@@ -101,9 +106,28 @@ def swap(
         wall=round(perf_counter() - start, 3),
         notes=tuple(notes),
         versions=versions(),
+        target_consent=target_consent,
+        mark=marker.marked,
     )
     write_report(report, report_path(out))
     return report
+
+
+def _plan(
+    analysis: Analysis, cast: Sequence[Role], people: Sequence[NDArray[np.float64] | None], settings: SwapSettings, note: Note
+) -> Plan:
+    """Choose the faces that are replaced, and by whom. people: description (D,) of each role's ``who``, None for a name."""
+    if len(analysis.tracks) > 1:
+        note(describe(analysis))
+    chosen = None
+    if cast[0].who is not None and analysis.tracks:
+        told = [tell(analysis, replace(settings, who=role.who), looks) for role, looks in zip(cast, people, strict=True)]
+        chosen = divide(told)
+        for role, one in zip(cast, told, strict=True):
+            for line in one.lines():
+                note(line if len(cast) == 1 else f"{role.who}: {line}")
+    first = cast[0].swapper
+    return make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
 
 
 def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:

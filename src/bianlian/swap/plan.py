@@ -19,6 +19,8 @@ from bianlian.types import Landmarks, Matrix, Points, Track
 
 OUTSIDE = 0.25
 """A face with less than this share of its box inside the picture is left alone."""
+FASTEST = 1000.0
+"""Frames a second; smoothing takes time by its width in frames, and a file may name any rate."""
 SHOWN_TRACKS = 12
 """Tracks that ``describe`` names."""
 
@@ -60,7 +62,7 @@ def make_plan(
     numbers = {t.id for tracks in chosen for t in tracks}
     reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
     places: dict[int, list[Place]] = {}
-    sigma = settings.smooth * float(analysis.rate or 0)
+    sigma = settings.smooth * min(float(analysis.rate or 0), FASTEST)
     for part, track in ((k, track) for k, tracks in enumerate(chosen) for track in tracks):
         for point in smooth(track, sigma).points:
             place = _place(track.id, point.face.landmarks, point.filled, analysis, settings, size, coverage)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from bianlian import align, plugins
 from bianlian.errors import InputError
-from bianlian.faceset.ahead import ahead
+from bianlian.faceset.ahead import ahead, depth_for
 from bianlian.geometry import compose
 from bianlian.model import Swapper
+from bianlian.provenance.mark import Marker
 from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.paste import Finish, paste
@@ -68,11 +69,13 @@ def render(
     out: Path,
     settings: SwapSettings,
     *,
+    marker: Marker,
     clock: Clock | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Rendered:
-    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size.
+    """Write the swapped target; ``out`` appears whole or not at all. swappers: of each part of the cast, all of one size;
+    marker: of this output.
 
     The first exception of any stage, Ctrl-C too, stops all of them and is raised here. Raises VideoError, OutputError, and what
     the network raises.
@@ -82,14 +85,17 @@ def render(
     reasons: list[tuple[int, str]] = []
     seen, coverage = swappers[0].size, swappers[0].coverage
     size = seen if settings.refine <= 0 else refined_size(plan, seen)
-    cut = ahead(_cut(target, plan, seen, size, clock), DEPTH)
+    depth = depth_for(info.width, info.height, DEPTH)
+    cut = ahead(_cut(target, plan, seen, size, clock), depth)
     front = Front(coverage) if settings.mask == "learned" else None
     if front is not None:
-        cut = ahead(_look(cut, front, clock), DEPTH)
-    drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), DEPTH)
-    joined = ahead(_join(drawn, front, settings, analysis, clock), DEPTH)
-    with open_writer(out, info, settings.encoding, note) as writer, closing(joined) as done:
+        cut = ahead(_look(cut, front, clock), depth)
+    drawn = ahead(_draw(cut, _Artist(swappers, size, settings, clock), settings.batch), depth)
+    joined = ahead(_join(drawn, front, settings, analysis, clock), depth)
+    with open_writer(out, info, settings.encoding, note, marks=marker.marks) as writer, closing(joined) as done:
         for frame, places in done:
+            with clock("mark"):
+                frame = marker.frame(frame, swapped=bool(places))
             with clock("encode"):
                 writer.write(frame)
             count += 1

@@ -13,11 +13,12 @@ from threading import Lock
 from time import perf_counter
 
 from bianlian.files import replacing
+from bianlian.provenance.consent import NO_CONSENT
+from bianlian.provenance.mark import Marked
 from bianlian.swap.settings import SwapSettings
 
 SCHEMA = 1
 """Version of the report's layout."""
-NO_CONSENT = "no consent record"
 
 _PACKAGES = ("bianlian", "av", "numpy", "opencv-python-headless", "openvino", "torch")
 
@@ -44,7 +45,8 @@ class Part:
 class SwapReport:
     """What was done.
 
-    cast: who was given which face; model: where the faces came from. frames: read from the target;
+    cast: who was given which face; model: where the faces came from; target_consent: to the use of the target; mark: how the output
+    was marked. frames: read from the target;
     swapped: of them with a new face; filled: of those with interpolated landmarks. seconds: busy time of each stage, which overlap;
     wall: seconds from start to end; fps: frames / wall.
     """
@@ -61,6 +63,8 @@ class SwapReport:
     seconds: Mapping[str, float]
     wall: float
     notes: tuple[str, ...] = ()
+    target_consent: str = NO_CONSENT
+    mark: Marked | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bianlian.errors import ConfigError
 from bianlian.plugins import names
+from bianlian.provenance.label import SPANS, TEXTS, Language, Span
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
@@ -32,7 +33,9 @@ class SwapSettings:
     descriptions up to which a face is taken to be that person's, None for the describer's own. smooth: sigma of the landmarks'
     smoothing over time, seconds. steady: seconds over which colour may follow the light, 0 for each frame by itself. gap: seconds
     without a detection that are bridged. smallest: pixels of face size below which a face is left alone. batch: faces a call of
-    the network. encoding: of a video.
+    the network. encoding: of a video. label: whether the
+    picture says that it was made by a machine, ``none``, ``start`` (the first three seconds) or ``all``; label_lang: in what
+    language, ``zh`` or ``en``. There is no setting for the marks that do not show: every output has them.
     Raises ConfigError for a value out of range or an unknown name.
     """
 
@@ -57,6 +60,8 @@ class SwapSettings:
     smallest: float = 16.0
     batch: int = 8
     encoding: Encoding = field(default_factory=Encoding)
+    label: Span = "none"
+    label_lang: Language = "en"
 
     def __post_init__(self) -> None:
         for kind, name in (
@@ -70,6 +75,9 @@ class SwapSettings:
                 raise ConfigError(f"{kind} must be one of {', '.join(names(kind))}, got {name!r}")
         if self.mask not in MASKS:
             raise ConfigError(f"mask must be one of {', '.join(MASKS)}, got {self.mask!r}")
+        if self.label not in SPANS or self.label_lang not in TEXTS:
+            wanted = f"label must be one of {', '.join(SPANS)} and label_lang one of {', '.join(TEXTS)}"
+            raise ConfigError(f"{wanted}, got {self.label!r} and {self.label_lang!r}")
         if not FACES.fullmatch(self.faces):
             raise ConfigError(f"faces must be main, all, or track numbers such as 0,3, got {self.faces!r}")
         if self.who is not None and self.faces != "main":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bianlian.align import COVERAGE
 from bianlian.errors import InputError
 from bianlian.runtime import Network, compile_module
-from bianlian.train.checkpoint import load_average, newest
+from bianlian.train.checkpoint import fill, load_average, newest
 from bianlian.train.run import open_run, person_index
 
 
@@ -57,7 +57,8 @@ def open_swapper(run: Path, to: str, *, threads: int | None = None) -> CompiledS
     config = open_run(run)
     person = person_index(config, to, run)
     model = config.build()
-    model.networks.load_state_dict(load_average(newest(run)))
+    folder = newest(run)
+    fill(model.networks, load_average(folder), folder)
     network = compile_module(
         model.path(person), (1, 3, model.size, model.size), threads=threads or os.cpu_count() or 1, dynamic_batch=True
     )

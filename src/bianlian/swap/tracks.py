@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian.errors import InputError, TracksError
-from bianlian.files import replacing
+from bianlian.files import open_plain, replacing
 from bianlian.types import Face, Landmarks, Track, TrackPoint
 
 SCHEMA = 2
@@ -30,7 +31,10 @@ SCHEMA = 2
 
 _HEADER = ("schema", "target", "fingerprint", "width", "height", "frames", "rate", "detector", "landmarker", "describer", "cuts")
 _POINT = ("track", "person", "frame", "box", "score", "filled", "scheme", "landmarks", "description")
-_LONGEST = 1 << 22
+_LONGEST, _LONGEST_NAME = 1 << 22, 255
+_MOST = 1 << 53
+"""Counts beyond it are damage: a JSON reader elsewhere could not hold them exactly."""
+_RATE = re.compile(r"[0-9]{1,12}(/[0-9]{1,12})?")
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def read_tracks(path: Path) -> Analysis:
     groups: dict[int, list[TrackPoint]] = {}
     persons: dict[int, str | None] = {}
     header: Mapping[str, Any] | None = None
+    width = 0
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b""), start=1):
                 where = f"{path}, line {number}"
                 if header is None:
@@ -79,6 +84,9 @@ def read_tracks(path: Path) -> Analysis:
                 track, person, point = _point(_parse(line, where, _POINT), where, int(header["frames"]))
                 if persons.setdefault(track, person) != person:
                     raise TracksError(f"{where}: track {track} is {persons[track]!r} in earlier lines, here {person!r}")
+                width = width if point.description is None else (width or len(point.description))
+                if point.description is not None and len(point.description) != width:
+                    raise TracksError(f"{where}: a description of {width} numbers was wanted, got {len(point.description)}")
                 groups.setdefault(track, []).append(point)
     except OSError as error:
         raise TracksError(f"cannot read the tracks {path}: {error.strerror}") from error
@@ -140,13 +148,14 @@ def _no_constant(name: str) -> float:
 def _checked_header(value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     _want(value["schema"] == SCHEMA, where, f"schema must be {SCHEMA}", value["schema"])
     for key in ("target", "fingerprint", "detector", "landmarker", "describer"):
-        _want(isinstance(value[key], str), where, f"{key} must be text", value[key])
+        _want(_is_name(value[key]), where, f"{key} must be text of at most {_LONGEST_NAME} letters", value[key])
     for key in ("width", "height", "frames"):
         _want(_is_count(value[key]) and value[key] > 0, where, f"{key} must be a positive whole number", value[key])
     rate = value["rate"]
     try:
-        good = rate is None or Fraction(rate) > 0
-    except (ValueError, TypeError, ZeroDivisionError):
+        # As text of few digits: "1e999999999" is a fraction too, of a billion digits.
+        good = rate is None or (isinstance(rate, str) and _RATE.fullmatch(rate) is not None and Fraction(rate) > 0)
+    except ZeroDivisionError:
         good = False
     _want(good, where, 'rate must be null or a fraction such as "25" or "30000/1001"', rate)
     cuts = value["cuts"]
@@ -160,7 +169,7 @@ def _point(value: Mapping[str, Any], where: str, frames: int) -> tuple[int, str 
     _want(value["frame"] < frames, where, f"frame must be below {frames}", value["frame"])
     _want(isinstance(value["filled"], bool), where, "filled must be true or false", value["filled"])
     person = value["person"]
-    _want(person is None or isinstance(person, str), where, "person must be text or null", person)
+    _want(person is None or _is_name(person), where, f"person must be text of at most {_LONGEST_NAME} letters, or null", person)
     _want(_is_number(value["score"]), where, "score must be a number", value["score"])
     box = _numbers(value["box"], where, "box")
     try:
@@ -169,7 +178,8 @@ def _point(value: Mapping[str, Any], where: str, frames: int) -> tuple[int, str 
             marks = Landmarks(_numbers(value["landmarks"], where, "landmarks"), str(value["scheme"]))
         face = Face(box, float(value["score"]), marks)
         looks = None if value["description"] is None else _numbers(value["description"], where, "description")
-        _want(looks is None or looks.ndim == 1, where, "description must be a list of numbers", value["description"])
+        good = looks is None or (looks.ndim == 1 and len(looks) > 0)
+        _want(good, where, "description must be a list of numbers", value["description"])
     except InputError as error:
         if isinstance(error, TracksError):
             raise
@@ -183,7 +193,7 @@ def _numbers(value: object, where: str, name: str) -> NDArray[np.float64]:
     _want(all(_is_number(x) for x in flat), where, f"{name} must hold finite numbers only", "something else")
     try:
         return np.array(value, np.float64)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise TracksError(f"{where}: {name} must be a regular list of numbers") from error
 
 
@@ -194,7 +204,11 @@ def _track(path: Path, number: int, points: list[TrackPoint], person: str | None
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian import plugins
-from bianlian.errors import ConfigError, NoFaceError
+from bianlian.errors import ConfigError, NoFaceError, TracksError
 from bianlian.identity.people import SURE
 from bianlian.identity.reference import reference
 from bianlian.swap.settings import SwapSettings
@@ -48,7 +48,7 @@ def looks_of(settings: SwapSettings, *, note: Note = silent) -> NDArray[np.float
 def tell(analysis: Analysis, settings: SwapSettings, person: NDArray[np.float64] | None) -> Told:
     """Choose the tracks of ``settings.who``, by name unless ``person`` (D,) describes who it is.
 
-    Raises ConfigError for nobody's name, NoFaceError when the person is in no track.
+    Raises ConfigError for nobody's name, NoFaceError when the person is in no track, TracksError for descriptions of other kinds.
     """
     who = settings.who or ""
     named = [t for t in analysis.tracks if t.person == who]
@@ -57,6 +57,8 @@ def tell(analysis: Analysis, settings: SwapSettings, person: NDArray[np.float64]
     if person is None:
         people = sorted({t.person for t in analysis.tracks if t.person})
         raise ConfigError(f"who must be a picture, a folder of pictures or one of {', '.join(people) or '(nobody)'}, got {who!r}")
+    if any(p.description is not None and p.description.shape != person.shape for t in analysis.tracks for p in t.points):
+        raise TracksError(f"the tracks of {analysis.target} hold descriptions by another describer; delete their file")
     distances = [(t, distance_to(t, person)) for t in analysis.tracks]
     limit = SURE if settings.sure is None else settings.sure
     near = [(t, d) for t, d in distances if d is not None and d <= limit]

@@ -9,8 +9,8 @@ snapshots/000300.safetensors              the moving average alone, in half prec
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,15 +20,19 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from bianlian.errors import OutputError, RunError
-from bianlian.files import replacing, replacing_folder
+from bianlian.files import read_plain, refuse_link, replacing, replacing_folder, sha256_of
 
 SCHEMA = 1
 KEPT, BACKUPS = 2, 3
 """Newest checkpoints that stay, and newest backups among the older ones."""
 FILES = ("networks", "average", "optimizer")
+_LARGEST_STATE = 1 << 16
+_MOST_ITERATIONS, _MOST_SETBACKS = 1 << 53, 1000
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
+"""What Adam keeps for each weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, backup_every: int = 0) ->
     The newest two stay, and of the older ones the newest three whose iteration is a multiple of backup_every (0: none).
     """
     folder = run / "checkpoints" / f"{checkpoint.iteration:06d}"
+    refuse_link(folder.parent)
     with replacing_folder(folder) as temporary:
         digests = {}
         for name in FILES:
@@ -62,7 +67,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint, backup_every: int = 0) ->
                 save_file(tensors, path)
             except SafetensorError as error:
                 raise OutputError(f"{folder}: the checkpoint cannot be written: {error}") from error
-            digests[path.name] = _sha256(path)
+            digests[path.name] = sha256_of(path)
         numbers = {name: getattr(checkpoint, name) for name in ("iteration", "seconds", "setbacks", "shares")}
         state = {"schema": SCHEMA, **numbers, "sha256": digests}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -82,6 +87,7 @@ def snapshot_path(run: Path, iteration: int) -> Path:
 def save_snapshot(run: Path, iteration: int, average: Mapping[str, Tensor]) -> Path:
     """Write averaged weights in half precision -> the file. Raises OutputError."""
     path = snapshot_path(run, iteration)
+    refuse_link(path.parent)
     with replacing(path) as temporary:
         save_file({k: v.detach().cpu().to(_half(v)).contiguous() for k, v in average.items()}, temporary)
     return path
@@ -95,7 +101,7 @@ def load_snapshot(run: Path, iteration: int) -> dict[str, Tensor]:
         raise RunError(f"{run} has no snapshot of iteration {iteration}; there are: {there} (train --snapshot-every makes them)")
     try:
         return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, AttributeError) as error:
         raise RunError(f"the snapshot {path} is damaged: {error}; choose another one") from error
 
 
@@ -123,12 +129,23 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read all of a checkpoint. Raises RunError when it is damaged, saying what to do."""
     state = _state(folder)
     parts = {name: _load(folder, name, state) for name in FILES}
-    return Checkpoint(state["iteration"], float(state["seconds"]), **parts, setbacks=state["setbacks"], shares=state["shares"])
+    return Checkpoint(state["iteration"], state["seconds"], **parts, setbacks=state["setbacks"], shares=state["shares"])
 
 
 def load_average(folder: Path) -> dict[str, Tensor]:
     """Read only the averaged weights of a checkpoint. Raises RunError when they are damaged."""
     return _load(folder, "average", _state(folder))
+
+
+def fill(networks: nn.Module, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Put the weights of a checkpoint into networks. Raises RunError unless names, shapes and numbers are what they take."""
+    own = networks.state_dict()
+    odd = sorted(own.keys() ^ weights.keys())
+    odd = odd or [n for n, w in weights.items() if w.shape != own[n].shape or w.is_floating_point() != own[n].is_floating_point()]
+    odd = odd or [n for n, w in weights.items() if not bool(torch.isfinite(w).all())]
+    if odd:
+        raise RunError(_unfit(folder, odd[0]))
+    networks.load_state_dict(weights)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -141,39 +158,59 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     """Put flattened state back. The optimiser must hold the same weights in the same order.
 
     Moments get the memory order of their weights: a fused step rounds differently over tensors of another order, and a resumed
-    run would drift from an unbroken one.
+    run would drift from an unbroken one. Raises RunError for a state of other weights.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
+        fits = index.isdecimal() and len(index) < 10 and int(index) < len(weights)
+        if not fits or value.shape not in (weights[int(index)].shape, ()) or name not in _MOMENTS:
+            raise RunError(_unfit(Path("optimizer.safetensors"), key))
         weight = weights[int(index)]
         ordered = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
         state.setdefault(int(index), {})[name] = ordered
+    if any(row.keys() != _MOMENTS for row in state.values()):
+        raise RunError(_unfit(Path("optimizer.safetensors"), "a moment is missing"))
     whole = optimizer.state_dict()
     optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def _state(folder: Path) -> dict[str, Any]:
     try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        state = json.loads(read_plain(folder / "state.json", _LARGEST_STATE))
         if state["schema"] != SCHEMA:
-            raise RunError(f"{folder} has schema {state['schema']!r}, this version reads schema {SCHEMA}")
-        numbers = {"setbacks": int(state.get("setbacks", 0)), "shares": tuple(map(float, state.get("shares", ())))}
-        if not isinstance(state["iteration"], int) or not isinstance(state["seconds"], int | float):
-            raise TypeError("iteration or seconds")
-        return {**state, **numbers, "sha256": dict(state["sha256"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{folder} has schema {str(state['schema'])[:20]}, this version reads schema {SCHEMA}")
+        return _checked(state)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunError(_damaged(folder, "state.json")) from error
+
+
+def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of a state, each within what training can reach. Raises TypeError, KeyError, ValueError or OverflowError."""
+    for name, most in (("iteration", _MOST_ITERATIONS), ("setbacks", _MOST_SETBACKS)):
+        if type(state.get(name, 0)) is not int or not 0 <= state.get(name, 0) <= most:
+            raise TypeError(name)
+    shares = tuple(state.get("shares", ()))
+    for number in (state["seconds"], *shares):
+        if type(number) not in (int, float) or not 0 <= number < math.inf:
+            raise TypeError("seconds or shares")
+    return {
+        "iteration": state["iteration"],
+        "seconds": float(state["seconds"]),
+        "setbacks": state.get("setbacks", 0),
+        "shares": tuple(map(float, shares)),
+        "sha256": dict(state["sha256"]),
+    }
 
 
 def _load(folder: Path, name: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
     path = folder / f"{name}.safetensors"
     try:
-        if _sha256(path) != state["sha256"].get(path.name):
+        if sha256_of(path) != state["sha256"].get(path.name):
             raise RunError(_damaged(folder, path.name))
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, AttributeError) as error:
         raise RunError(_damaged(folder, path.name)) from error
 
 
@@ -183,6 +220,5 @@ def _damaged(folder: Path, name: str) -> str:
     return f"the checkpoint {folder} is damaged ({name} is cut or altered); {rest}"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _unfit(folder: Path, name: str) -> str:
+    return f"the weights of {folder} are of another network or no numbers ({name[:80]!r}); train again, or use the run's own files"

@@ -30,7 +30,7 @@ from bianlian.landmark.schemes import convert
 from bianlian.model.protocol import Trainable
 from bianlian.train.balance import chosen, error_share, undrawn_share
 from bianlian.train.batches import BatchMaker, People, to_tensor
-from bianlian.train.checkpoint import load_average, newest
+from bianlian.train.checkpoint import fill, load_average, newest
 from bianlian.train.preview import composed, to_uint8
 from bianlian.train.run import open_run
 from bianlian.types import Face, Image, Landmarks, Note, Points, silent
@@ -79,7 +79,8 @@ def evaluate(folder: Path, facesets: Sequence[Faceset], *, eyes: Eyes | None = N
     """
     run = open_run(folder)
     model = run.build()
-    model.networks.load_state_dict(load_average(newest(folder)))
+    checkpoint = newest(folder)
+    fill(model.networks, load_average(checkpoint), checkpoint)
     model.networks.eval()
     maker = BatchMaker(People(facesets, run.training.held_out), model.size, run.batch, run.augment, run.seed)
     eyes = eyes or open_eyes(fetch=False)

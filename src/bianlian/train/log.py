@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from bianlian.files import replacing
+from bianlian.files import open_plain, refuse_link, replacing, writing
 from bianlian.train.batches import Feed
 from bianlian.train.processes import Processes
 
 METRICS = "metrics.jsonl"
+_LONGEST = 1 << 16
 
 
 class RunLog:
@@ -24,9 +25,12 @@ class RunLog:
 
     def __init__(self, run: Path, resume_at: int) -> None:
         path = run / METRICS
-        if path.exists():
-            _keep_until(path, resume_at)
-        self._file = path.open("a", encoding="utf-8")
+        refuse_link(path)
+        refuse_link(run / "log")
+        with writing(path):
+            if path.exists():
+                _keep_until(path, resume_at)
+            self._file = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "log"), purge_step=resume_at + 1)
 
     def write(self, iteration: int, seconds: float, losses: Mapping[str, float], state: Mapping[str, float]) -> None:
@@ -84,15 +88,14 @@ class Meter:
 
 
 def _keep_until(path: Path, iteration: int) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    good = [line for line in lines if _iteration(line) <= iteration]
-    if len(good) != len(lines):
-        with replacing(path) as temporary:
-            temporary.write_text("".join(line + "\n" for line in good), encoding="utf-8")
+    with open_plain(path) as file, replacing(path) as part, part.open("wb") as kept:
+        for line in iter(lambda: file.readline(_LONGEST), b""):
+            if line.endswith(b"\n") and _iteration(line) <= iteration:
+                kept.write(line)
 
 
-def _iteration(line: str) -> float:
+def _iteration(line: bytes) -> float:
     try:
         return float(json.loads(line)["iteration"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")

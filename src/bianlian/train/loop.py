@@ -7,7 +7,7 @@ learning rate and other faces.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -19,14 +19,17 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 
 from bianlian.errors import ConfigError, RunError
+from bianlian.faceset.journal import exclusive
+from bianlian.files import sweep
 from bianlian.model.protocol import Batch, Engine
 from bianlian.train.balance import counts, fair_shares
 from bianlian.train.batches import BatchMaker, Draw, Feed, People
-from bianlian.train.checkpoint import load_checkpoint, newest, save_checkpoint, save_snapshot
+from bianlian.train.checkpoint import Checkpoint, load_checkpoint, newest, save_checkpoint, save_snapshot
 from bianlian.train.cpu import keep_memory
 from bianlian.train.log import Meter, RunLog
 from bianlian.train.preview import preview, save_preview
 from bianlian.train.processes import ALONE, Processes
+from bianlian.train.run import SETTINGS
 from bianlian.train.start import Begun
 from bianlian.train.state import Gate, State
 from bianlian.types import Note, silent
@@ -104,25 +107,32 @@ def train(
     begun: from ``start.begin`` or ``start.resume``. On a CPU a resumed run equals an unbroken one bit for bit. processes: all of
     them call this with the same arguments; the first one writes, each trains on ``batch`` faces of its own.
     Raises NoFaceError for a person without a kept face, RunError for a damaged checkpoint or a loss that is no number time and
-    again, OutputError when the disk is full; the last saved state stays.
+    again, OutputError when the disk is full or another process is training the run; the last saved state stays.
     """
-    keep_memory()
+    with exclusive(folder / SETTINGS) if processes.first else nullcontext():
+        if processes.first:
+            for place in ("", "checkpoints", "previews", "snapshots"):
+                sweep(folder / place)
+        keep_memory()
+        fabric = _fabric(begun.run.precision, processes)
+        maker, state, saved = _prepared(begun, folder, fabric.device)
+        with closing(Feed(maker)) as feed:
+            return _Loop(folder, limits, state, maker, feed, fabric, processes, note).run(saved, stop, watch)
+
+
+def _prepared(begun: Begun, folder: Path, device: torch.device) -> tuple[BatchMaker, State, Checkpoint | None]:
+    """Open the faces and build the model, filled from its base or from the newest checkpoint, which is given too."""
     run = begun.run
-    fabric = _fabric(run.precision, processes)
     model = run.build()
     people = People(begun.facesets, run.training.held_out)
     maker = BatchMaker(people, model.size, model.shares * run.batch, run.augment, run.seed)
     if begun.base is not None:
         model.start_from(begun.base, [maker.portraits(k) for k in range(len(run.people))])
-    state = State(model, run.training, fabric.device)
-    iteration, seconds = 0, 0.0
-    if begun.resumed:
-        saved = load_checkpoint(newest(folder))
-        state.restore(saved)
-        iteration, seconds = saved.iteration, saved.seconds
-    with closing(Feed(maker)) as feed:
-        loop = _Loop(folder, limits, state, maker, feed, fabric, processes, note)
-        return loop.run(iteration, seconds, stop, watch)
+    state = State(model, run.training, device)
+    saved = load_checkpoint(newest(folder)) if begun.resumed else None
+    if saved is not None:
+        state.restore(saved, newest(folder))
+    return maker, state, saved
 
 
 def _fabric(precision: str, processes: Processes) -> Fabric:
@@ -159,10 +169,14 @@ class _Loop:
         self.engine = Engine(networks, self.gate, lambda loss: fabric.backward(loss / settings.accumulate))
         self.parts = tuple(k * processes.count + processes.rank for k in range(settings.accumulate))
         self.failed = 0
+        self.saved: tuple[int, int] | None = None
+        """Iteration and setbacks of the newest checkpoint."""
         self.log: RunLog | None = None
 
-    def run(self, iteration: int, before: float, stop: Callable[[], bool], watch: Watcher | None) -> TrainResult:
-        """Step from ``iteration`` until the end; save. before: seconds of earlier calls."""
+    def run(self, saved: Checkpoint | None, stop: Callable[[], bool], watch: Watcher | None) -> TrainResult:
+        """Step from the checkpoint that the state is at, or from the beginning, until the end; save."""
+        iteration, before = (0, 0.0) if saved is None else (saved.iteration, saved.seconds)
+        self.saved = None if saved is None else (iteration, self.state.setbacks)
         meter, first, last = Meter(self.processes, self.feed), iteration + 1, dict[str, float]()
         self._open_log(iteration)
         began = monotonic()
@@ -236,7 +250,7 @@ class _Loop:
             )
         self.processes.wait()
         saved = load_checkpoint(newest(self.folder))
-        self.state.restore(saved)
+        self.state.restore(saved, newest(self.folder))
         self.state.setbacks += 1
         meter.clear()
         self._close_log()
@@ -249,9 +263,11 @@ class _Loop:
 
     def _save(self, iteration: int, seconds: float) -> None:
         self.failed = 0
-        if not self.processes.first:
+        now = (iteration, self.state.setbacks)
+        if not self.processes.first or self.saved == now:  # to write it again would take it away for a moment
             return
         save_checkpoint(self.folder, self.state.checkpoint(iteration, seconds), self.limits.backup_every)
+        self.saved = now
         if due(iteration, self.limits.snapshot_every) and iteration > 0:
             save_snapshot(self.folder, iteration, self.state.average.networks.state_dict())
 

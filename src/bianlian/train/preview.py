@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from bianlian.files import replacing
+from bianlian.files import refuse_link, replacing
 from bianlian.model.protocol import Trainable
 from bianlian.train.batches import BatchMaker, to_tensor
 from bianlian.types import Image
@@ -41,6 +41,7 @@ def preview(model: Trainable, maker: BatchMaker) -> Image:
 def save_preview(image: Image, run: Path, iteration: int) -> Path | None:
     """Write ``previews/000300.png`` -> its path, or None when one of that number is there already (never overwritten)."""
     path = run / "previews" / f"{iteration:06d}.png"
+    refuse_link(path.parent)
     if path.exists():
         return None
     with replacing(path) as temporary:

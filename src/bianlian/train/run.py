@@ -18,8 +18,9 @@ from typing import Any
 import torch
 
 from bianlian import plugins
-from bianlian.config import from_mapping, read_toml, to_mapping, to_toml
-from bianlian.errors import ConfigError, RunError
+from bianlian.config import from_mapping, read_toml, short, to_mapping, to_toml
+from bianlian.errors import ConfigError, InputError, RunError
+from bianlian.faceset.header import check_person
 from bianlian.faceset.store import Faceset
 from bianlian.files import replacing
 from bianlian.model.protocol import Trainable
@@ -28,6 +29,12 @@ from bianlian.train.settings import TrainSettings
 
 SCHEMA = 1
 SETTINGS = "run.toml"
+MOST_PEOPLE = 64
+"""Each has a decoder of up to 25 MB."""
+MOST_FACES = 4096
+"""Of one person, a step."""
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true")
+"""Fabric's names."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,19 @@ class RunConfig:
         names = [p.name for p in self.people]
         if not names or len(set(names)) != len(names):
             raise ConfigError(f"a run wants people of different names, got {', '.join(names) or 'none'}")
-        if self.batch < 1:
-            raise ConfigError(f"batch must be 1 or more, got {self.batch}")
+        if len(names) > MOST_PEOPLE:
+            raise ConfigError(f"a run draws at most {MOST_PEOPLE} people, got {len(names)}; train several runs")
+        for name in names:
+            try:
+                check_person(name)
+            except InputError as error:
+                raise ConfigError(str(error)) from error
+        if not 1 <= self.batch <= MOST_FACES:
+            raise ConfigError(f"batch must be 1 to {MOST_FACES}, got {self.batch}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision[:80]!r}")
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(f"seed must be 0 or more and below 2^63, got {self.seed}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,7 +116,7 @@ def open_run(folder: Path) -> RunConfig:
     try:
         values = read_toml(path)
         if values.get("schema") != SCHEMA:
-            raise RunError(f"{path} has schema {values.get('schema')!r}, this version reads schema {SCHEMA}")
+            raise RunError(f"{path} has schema {short(values.get('schema'))}, this version reads schema {SCHEMA}")
         return from_mapping(RunConfig, values, str(path))
     except ConfigError as error:
         raise RunError(f"{error}") from error

@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from bianlian.errors import ConfigError
 
+MOST_BATCHES = 1024
+"""Of a step."""
 FLOOR = 0.02
 """Share of the learning rate that a falling schedule ends at."""
 
@@ -53,8 +55,8 @@ class TrainSettings:
     balance_every: int = 250
 
     def __post_init__(self) -> None:
-        if self.accumulate < 1:
-            raise ConfigError(f"accumulate must be 1 or more, got {self.accumulate}")
+        if not 1 <= self.accumulate <= MOST_BATCHES:
+            raise ConfigError(f"accumulate must be 1 to {MOST_BATCHES}, got {self.accumulate}")
         if self.schedule not in SCHEDULES:
             raise ConfigError(f"no schedule is called {self.schedule!r}; there are: {', '.join(SCHEDULES)}")
         if self.schedule != "constant" and self.planned < 1:

@@ -16,6 +16,7 @@ from bianlian import plugins
 from bianlian.config import from_mapping, to_mapping
 from bianlian.errors import ConfigError, RunError, WeightsError
 from bianlian.faceset.store import Faceset
+from bianlian.files import is_part
 from bianlian.train.augment import GAN_REFERENCE, GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
 from bianlian.train.cpu import best_precision
@@ -146,7 +147,7 @@ def load_base(start: str, fits: tuple[str, int] | None) -> tuple[dict[str, Tenso
             raise ConfigError(f"a model of these settings starts from no pretrained weights; leave --from {start} out")
     try:
         return load_file(path), start
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         raise WeightsError(f"{path} is no safetensors file: {error}") from error
 
 
@@ -166,7 +167,7 @@ def check_new(folder: Path) -> None:
         done = list_checkpoints(folder)
         at = f"at iteration {int(done[-1].name)}" if done else "without a checkpoint"
         raise RunError(f"{folder} already holds a run {at}; go on with --resume, or choose another -o")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or not all(is_part(p) for p in folder.iterdir())):
         raise RunError(f"{folder} exists and is no run; choose another -o")
 
 
@@ -178,8 +179,12 @@ def check_same_people(run: RunConfig, facesets: Sequence[Faceset], folder: Path)
 
 
 def resume(folder: Path, paths: Sequence[Path]) -> Begun:
-    """Open a run to go on with it; without paths, the facesets that it names. Raises RunError or FacesetError."""
+    """Open a run to go on with it; without paths, the facesets that it names. One that was stopped before its first checkpoint
+    begins anew, with its own settings. Raises RunError, FacesetError or WeightsError."""
     run = open_run(folder)
     facesets = open_facesets(paths or [Path(p.faceset) for p in run.people])
     check_same_people(run, facesets, folder)
+    if not list_checkpoints(folder):
+        config = from_mapping(plugins.load("model", run.model).Config, run.settings, f"settings of {run.model}")
+        return Begun(run, facesets, load_base(run.start, config.base)[0], resumed=False)
     return Begun(run, facesets, None, resumed=True)

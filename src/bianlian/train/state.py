@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bianlian.errors import RunError
 from bianlian.model.protocol import Batch, Engine, Stepper, Trainable
-from bianlian.train.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer
+from bianlian.train.checkpoint import Checkpoint, fill, optimizer_tensors, restore_optimizer
 from bianlian.train.processes import Processes
 from bianlian.train.settings import TrainSettings
 
@@ -35,10 +37,15 @@ class State:
         networks, average = self.model.networks.state_dict(), self.average.networks.state_dict()
         return Checkpoint(iteration, seconds, networks, average, optimizer_tensors(self.optimizer), self.setbacks, self.shares)
 
-    def restore(self, saved: Checkpoint) -> None:
-        """Go to a checkpoint. The setbacks never become fewer: what failed once is not tried again the same way."""
-        self.model.networks.load_state_dict(saved.networks)
-        self.average.networks.load_state_dict(saved.average)
+    def restore(self, saved: Checkpoint, folder: Path) -> None:
+        """Go to the checkpoint in a folder. The setbacks never become fewer: what failed once is not tried the same way again.
+
+        Raises RunError for one of other networks, people or weights.
+        """
+        if len(saved.shares) not in (0, len(self.model.people)):
+            raise RunError(f"the checkpoint {folder} has shares of {len(saved.shares)} people; use the run's own files")
+        fill(self.model.networks, saved.networks, folder)
+        fill(self.average.networks, saved.average, folder)
         restore_optimizer(self.optimizer, saved.optimizer)
         self.setbacks, self.shares = max(self.setbacks, saved.setbacks), saved.shares
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bianlian.video.color import ColorTags
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.encoding import CODECS, PRESETS, Encoding
+from bianlian.video.marks import Marks
 from bianlian.video.movie import VideoWriter
 from bianlian.video.pictures import PICTURE_SUFFIXES, list_pictures, read_picture
 from bianlian.video.probe import StreamInfo, VideoInfo, probe
@@ -22,6 +23,7 @@ __all__ = [
     "FolderWriter",
     "FrameWriter",
     "ImageWriter",
+    "Marks",
     "StreamInfo",
     "VideoInfo",
     "VideoWriter",

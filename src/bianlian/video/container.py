@@ -12,11 +12,15 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from bianlian.errors import VideoError
+from bianlian.video.limits import MOST_PIXELS, check_size
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes of the containers that can be written; many more can be read."""
 _MAKE_UP_TIMES = 0x1
 """FFmpeg's AVFMT_FLAG_GENPTS, which PyAV always sets."""
+_READ = """mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpegtsraw,mpeg,mpegvideo,m4v,flv,live_flv,asf,ogg,mxf,mxf_opatom,
+nut,gxf,wtv,dv,rm,swf,ivf,yuv4mpegpipe,gif,apng,h264,hevc,vvc,av1,obu,vc1,h263,rawvideo,mjpeg,image2"""
+"""FFmpeg's names of the formats that are opened; the others, playlists and scripts above all, are only recognised."""
 _NOT_VIDEO = {"tty", "concat", "hls", "dash", "ffmetadata", "lavfi", "image2"}
 
 
@@ -28,9 +32,18 @@ def open_video(path: Path) -> InputContainer:
         raise VideoError(f"wanted a video, {path} is a folder: name a file in it")
     if path.stat().st_size == 0:
         raise VideoError(f"wanted a video, {path} is empty (0 bytes): copy or record it again")
+    if not path.is_file():
+        raise VideoError(f"wanted a video, {path} is no plain file: name a file")
+    # Playlists could otherwise make the reader open other files and addresses.
+    guards = {"protocol_whitelist": "file", "format_whitelist": _READ.replace("\n", "")}
     try:
-        # Playlists could otherwise make the reader open other files and addresses.
-        container = av.open(str(path.absolute()), "r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(
+            str(path.absolute()),
+            "r",
+            options={"max_pixels": str(MOST_PIXELS)},
+            container_options=guards,
+            metadata_errors="replace",
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(_why_not(path, error)) from error
     if _NOT_VIDEO & set(container.format.name.split(",")):
@@ -49,7 +62,11 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
             continue
         if stream.codec_context is None:
             raise VideoError(f"wanted a video, the codec of {path} is not known here: convert it first (H.264 in mp4, say)")
-        if stream.codec_context.width > 0 and stream.codec_context.height > 0:
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width > 0 and height > 0:
+            check_size(path, width, height)
+            # The frames themselves may be larger than the file's head says.
+            stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MOST_PIXELS)}
             return stream
     kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
     raise VideoError(f"wanted a video, {path} has no picture stream (it holds: {kinds}): name a file with pictures")

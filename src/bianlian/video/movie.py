@@ -22,6 +22,7 @@ from bianlian.video.carry import Carry
 from bianlian.video.color import FULL, LIMITED, ColorTags, Conversion, conversion_of, from_rgb
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.encoding import Encoding
+from bianlian.video.marks import Marks
 from bianlian.video.probe import VideoInfo
 from bianlian.video.timing import Times
 from bianlian.video.transcode import FORMATS
@@ -33,8 +34,8 @@ class VideoWriter:
 
     path: its suffix chooses the container (.mp4 .mov .mkv .webm .avi). size: (width, height) of the frames where it is not the
     input's. start, stop: as given to ``frames``; sound outside is left out. rate: frames a second for inputs without time.
-    note: gets one line for everything that could not be kept exactly. The file appears under its name on a clean exit only.
-    Raises OutputError.
+    note: gets one line for everything that could not be kept exactly. marks: what the video says about itself. The file
+    appears under its name on a clean exit only. Raises OutputError.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class VideoWriter:
         start: Fraction | None = None,
         stop: Fraction | None = None,
         rate: Fraction = Fraction(25),
+        marks: Marks | None = None,
     ) -> None:
         self._path, self._like, self._encoding = path, like, encoding or Encoding()
         self._suffix = _checked_suffix(path, self._encoding)
-        self._tell = note or _ignore
+        self._tell, self._marks = note or _ignore, marks or Marks()
         self._size = size or (like.width, like.height)
         self._span = (start, stop)
         self._times = Times(like, self._suffix, rate, self._tell)
@@ -79,6 +81,7 @@ class VideoWriter:
         try:
             with writing(self._path):
                 self._finish()
+            self._marks.seal(self._part)
             keep(self._part, self._path)
         except BaseException:
             self._abort()
@@ -101,6 +104,8 @@ class VideoWriter:
 
     def _open(self) -> None:
         options = {"avoid_negative_ts": "disabled", **self._times.muxer_options()}
+        if self._marks.tags and "movflags" in options:
+            options["movflags"] += "+use_metadata_tags"  # else the MP4 family keeps only names that it knows
         output = av.open(str(self._part.absolute()), "w", format=FORMATS[self._suffix], container_options=options)
         self._container = output
         self._pixel_format = self._encoding.pixel_format_for(*self._size)
@@ -109,6 +114,7 @@ class VideoWriter:
             start, stop = self._span
             self._carry = Carry(self._like, output, self._suffix, self._tell, start=start, stop=stop)
             self._stream.metadata.update(self._carry.picture_metadata)
+        output.metadata.update(self._marks.tags)
         self._tell_losses()
         output.start_encoding()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +14,23 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, PngImagePlugin
 
 from bianlian.errors import VideoError
+from bianlian.files import open_plain
 from bianlian.types import Image
+from bianlian.video.limits import check_size
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Readers that are tried, whatever the suffix says: others of Pillow's start programs (PostScript) or are hardly ever tested."""
 _ORIENTATION = 0x0112
+_XMP_TAG = 700
+_DAMAGE = (
+    *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, KeyError, IndexError),
+    *(AttributeError, AssertionError, OverflowError, ZeroDivisionError, RuntimeError, MemoryError),
+)
+"""What Pillow raises over damaged headers and tags."""
 _QUALITY = {".jpg": {"quality": 95, "subsampling": 0}, ".jpeg": {"quality": 95, "subsampling": 0}, ".webp": {"quality": 95}}
 
 
@@ -45,17 +58,36 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def _opened(path: Path) -> Iterator[Pillow.Image]:
     """Open a picture, every failure of the reader as one VideoError. The pixels are not decoded yet."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            picture = Pillow.open(path)
-        with picture:
-            yield picture
+        # What Pillow warns of, damaged tags above all, is either an error below or of no matter for the pixels.
+        with warnings.catch_warnings(), open_plain(path) as file:
+            warnings.simplefilter("ignore")
+            with Pillow.open(file, formats=_FORMATS) as picture:
+                check_size(path, *picture.size)
+                yield picture
     except Pillow.DecompressionBombError as error:
         raise VideoError(f"wanted a picture of at most 178 million pixels, {path} has more: scale it down first") from error
     except FileNotFoundError as error:
         raise VideoError(f"wanted a picture, {path} does not exist: check the name") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise VideoError(f"wanted a picture, {path} cannot be read ({error}): it is damaged or of another kind") from error
+    except _DAMAGE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise VideoError(f"wanted a picture, {path} cannot be read ({why[:200]}): it is damaged or of another kind") from error
+
+
+def unpack(data: bytes, size: tuple[int, int]) -> Image:
+    """Decode a PNG or JPEG of a known size (width, height) in memory -> (H, W, 3) uint8 RGB.
+
+    Raises ValueError that says what came instead; a picture that promises another size is not decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                found = picture.size
+                if found == size:
+                    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"), dtype=np.uint8)
+    except (Pillow.DecompressionBombError, *_DAMAGE) as error:
+        raise ValueError("a damaged file") from error
+    raise ValueError(f"{found[0]} x {found[1]}")
 
 
 def read_picture(path: Path) -> Image:
@@ -66,10 +98,12 @@ def read_picture(path: Path) -> Image:
     with _opened(path) as picture:
         if picture.mode.startswith("I;16"):
             eight_bits = (np.asarray(picture, dtype=np.uint16) >> 8).astype(np.uint8)
-            upright = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
+            upright: Pillow.Image = ImageOps.exif_transpose(Pillow.fromarray(eight_bits))
         else:
-            upright = ImageOps.exif_transpose(picture)
-        return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+            # Each copy of the largest picture is 700 MB.
+            ImageOps.exif_transpose(picture, in_place=True)
+            upright = picture
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"), dtype=np.uint8)
 
 
 def picture_header(path: Path) -> tuple[int, int, str, str]:
@@ -80,15 +114,28 @@ def picture_header(path: Path) -> tuple[int, int, str, str]:
         return width, height, str(picture.format).lower(), picture.mode
 
 
-def write_picture(path: Path, image: Image, source: Path | None, note: Callable[[str], None]) -> None:
+def write_picture(path: Path, image: Image, source: Path | None, note: Callable[[str], None], xmp: bytes = b"") -> None:
     """Write RGB (H, W, 3) uint8 by the suffix of ``path`` (JPEG and WebP at quality 95).
 
-    source: a picture whose EXIF (orientation reset, thumbnail left out) and ICC profile go along. Raises OSError.
+    source: a picture whose EXIF (orientation reset, thumbnail left out) and ICC profile go along. xmp: a packet to carry; a BMP
+    has no place for one. Raises OSError.
     """
     extras: dict[str, Any] = dict(_QUALITY.get(path.suffix.lower(), {}))
+    if xmp:
+        extras |= _packet(path.suffix.lower(), xmp)
     if source is not None and path.suffix.lower() != ".bmp":
         extras |= _carried(source, note)
     Pillow.fromarray(image).save(path, **extras)
+
+
+def _packet(suffix: str, xmp: bytes) -> dict[str, Any]:
+    if suffix == ".png":
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        return {"pnginfo": chunks}
+    if suffix in (".tif", ".tiff"):
+        return {"tiffinfo": {_XMP_TAG: xmp}}
+    return {} if suffix == ".bmp" else {"xmp": xmp}
 
 
 def _carried(source: Path, note: Callable[[str], None]) -> dict[str, bytes]:

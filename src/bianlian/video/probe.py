@@ -164,6 +164,6 @@ def _describe(stream: Stream) -> StreamInfo:
         stream.metadata.get("language"),
         stream.metadata.get("title"),
         duration,
-        stream.rate if isinstance(stream, AudioStream) else None,
-        stream.channels if isinstance(stream, AudioStream) else None,
+        stream.rate if isinstance(stream, AudioStream) and context is not None else None,
+        stream.channels if isinstance(stream, AudioStream) and context is not None else None,
     )

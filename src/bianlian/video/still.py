@@ -9,6 +9,7 @@ from typing import Self
 
 from bianlian.errors import OutputError
 from bianlian.types import Frame
+from bianlian.video.marks import Marks
 from bianlian.video.pictures import PICTURE_SUFFIXES, is_picture, list_pictures, write_picture
 from bianlian.video.probe import VideoInfo
 from bianlian.video.whole import check_output, discard, keep, new_part, new_part_folder, writing
@@ -17,13 +18,16 @@ from bianlian.video.whole import check_output, discard, keep, new_part, new_part
 class ImageWriter:
     """Context manager that writes one frame as one picture, by the suffix of ``path`` (JPEG and WebP at quality 95).
 
-    EXIF and ICC profile of ``like`` go along where it is a picture. The file appears on a clean exit only. Raises OutputError.
+    EXIF and ICC profile of ``like`` go along where it is a picture. marks: what the picture says about itself. The
+    file appears on a clean exit only. Raises OutputError.
     """
 
-    def __init__(self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None, marks: Marks | None = None
+    ) -> None:
         if not is_picture(path):
             raise OutputError(f"cannot write {path}: wanted a name that ends in {' '.join(PICTURE_SUFFIXES)}")
-        self._path, self._like, self._tell = path, like, note or _ignore
+        self._path, self._like, self._tell, self._marks = path, like, note or _ignore, marks or Marks()
         self._part: Path | None = None
         self._written = False
         check_output(path, like.path)
@@ -38,6 +42,7 @@ class ImageWriter:
             if kind is None and not self._written:
                 raise OutputError(f"cannot write {self._path}: no frame came: check the input")
             if kind is None:
+                self._marks.seal(self._part)
                 keep(self._part, self._path)
         finally:
             discard(self._part)
@@ -53,7 +58,8 @@ class ImageWriter:
             )
             raise OutputError(f"cannot write {self._path}: {why}")
         with writing(self._path):
-            write_picture(self._part, frame.image, self._like.path if self._like.kind == "image" else None, self._tell)
+            source = self._like.path if self._like.kind == "image" else None
+            write_picture(self._part, frame.image, source, self._tell, self._marks.xmp)
         self._written = True
 
 
@@ -64,8 +70,10 @@ class FolderWriter:
     ``000000.png`` and so on, numbered by Frame.index. The folder appears on a clean exit only. Raises OutputError.
     """
 
-    def __init__(self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None) -> None:
-        self._path, self._like, self._tell = path, like, note or _ignore
+    def __init__(
+        self, path: Path, like: VideoInfo, *, note: Callable[[str], None] | None = None, marks: Marks | None = None
+    ) -> None:
+        self._path, self._like, self._tell, self._marks = path, like, note or _ignore, marks or Marks()
         self._part: Path | None = None
         self._sources: tuple[Path, ...] = ()
         if like.kind != "video":
@@ -80,6 +88,7 @@ class FolderWriter:
         assert self._part is not None
         try:
             if kind is None:
+                self._marks.seal(self._part)
                 keep(self._part, self._path)
         finally:
             discard(self._part)
@@ -92,7 +101,7 @@ class FolderWriter:
         source = self._sources[frame.index] if frame.index < len(self._sources) else None
         name = f"{frame.index:06d}.png" if source is None else source.name
         with writing(self._path):
-            write_picture(self._part / name, frame.image, source, self._tell)
+            write_picture(self._part / name, frame.image, source, self._tell, self._marks.xmp)
 
 
 def _ignore(line: str) -> None:

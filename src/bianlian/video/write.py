@@ -12,6 +12,7 @@ from bianlian.errors import OutputError
 from bianlian.types import Frame
 from bianlian.video.container import VIDEO_SUFFIXES
 from bianlian.video.encoding import Encoding
+from bianlian.video.marks import Marks
 from bianlian.video.movie import VideoWriter
 from bianlian.video.pictures import PICTURE_SUFFIXES
 from bianlian.video.probe import VideoInfo
@@ -43,20 +44,21 @@ def open_writer(
     rate: Fraction = Fraction(25),
     start: Fraction | None = None,
     stop: Fraction | None = None,
+    marks: Marks | None = None,
 ) -> FrameWriter:
     """Choose a writer by the output's name and the input's kind.
 
     A video suffix: a video, from a video or a folder (``rate`` frames a second). A picture suffix: a picture, from a picture.
     No suffix, or a folder that is there: a folder of pictures. start, stop: seconds, as given to ``frames``; sound outside is
-    left out. Raises OutputError for anything else.
+    left out. marks: what the output says about itself. Raises OutputError for anything else.
     """
     suffix = path.suffix.lower()
     if suffix == "" or path.is_dir():
-        return FolderWriter(path, like, note=note)
+        return FolderWriter(path, like, note=note, marks=marks)
     if suffix in PICTURE_SUFFIXES and like.kind == "image":
-        return ImageWriter(path, like, note=note)
+        return ImageWriter(path, like, note=note, marks=marks)
     if suffix in VIDEO_SUFFIXES and like.kind != "image":
-        return VideoWriter(path, like, encoding, note=note, rate=rate, start=start, stop=stop)
+        return VideoWriter(path, like, encoding, note=note, rate=rate, start=start, stop=stop, marks=marks)
     wanted = {
         "image": f"a picture ({' '.join(PICTURE_SUFFIXES)}) or a folder",
         "folder": f"a folder or a video ({' '.join(VIDEO_SUFFIXES)})",

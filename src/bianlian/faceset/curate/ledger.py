@@ -13,9 +13,11 @@ from bianlian.faceset.curate.decide import is_ours
 from bianlian.faceset.curate.settings import CurateSettings
 from bianlian.faceset.header import write_whole
 from bianlian.faceset.record import check_keys, parse_object
+from bianlian.files import read_plain
 
 LEDGER = "curation.json"
 SCHEMA = 1
+_LARGEST = 1 << 26
 
 
 @final
@@ -48,7 +50,7 @@ def load(folder: Path) -> Ledger:
     """Read ``curation.json``; a new ledger when there is none. Raises FacesetError when it is damaged or of another schema."""
     path = folder / LEDGER
     try:
-        found = parse_object(path.read_bytes(), str(path))
+        found = parse_object(read_plain(path, _LARGEST), str(path))
     except FileNotFoundError:
         return Ledger()
     except OSError as error:
