@@ -16,13 +16,12 @@ from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.model.base import Base
 from bianlian.model.blocks import init_weights
 from bianlian.model.protocol import Batch, Engine, Trainable
-from bianlian.runtime import compile_module
 from bianlian.train.augment import AugmentConfig
 from bianlian.train.batches import BatchMaker, People
 from bianlian.train.checkpoint import optimizer_tensors, restore_optimizer
 from made_faces import make_faceset
 
-pytestmark = pytest.mark.parametrize("name", list(plugins.TABLES["model"]))
+pytestmark = [pytest.mark.parametrize("name", list(plugins.TABLES["model"])), pytest.mark.usefixtures("slim")]
 SIZE = 64
 MORE: dict[str, dict[str, Any]] = {"gan": {"perceptual": "none"}, "octgan": {"perceptual": "none"}}
 """What makes a model quick enough for a test."""
@@ -81,17 +80,8 @@ def test_a_swap_gives_faces_and_maybe_masks_within_zero_and_one(name: str) -> No
     assert float((drawn[0][:, :3] - drawn[1][:, :3]).abs().max()) > 1e-3  # each person is drawn by networks of their own
 
 
-def test_the_compiled_network_agrees_with_the_eager_one(name: str) -> None:
-    model = make(name)
-    crops = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
-    network = compile_module(model.path(1), (1, 3, SIZE, SIZE), dynamic_batch=True)
-    with torch.no_grad():
-        eager = model.path(1)(crops).numpy()
-    np.testing.assert_allclose(network(crops.numpy())[0], eager, atol=2e-3)
-
-
 def test_a_step_decreases_the_loss_on_a_tiny_set_and_names_everybody(name: str) -> None:
-    said = taught(make(name, lr=4e-4), batches(2, 2), 5)
+    said = taught(make(name, lr=2e-3), batches(2, 2), 5)
     assert {"total", "total/person0", "total/person1"} <= set(said[0])
     drawing = "reconstruction" if "reconstruction" in said[0] else "total"  # judges learn as well: a total may rise
     assert np.isfinite([list(s.values()) for s in said]).all()

@@ -16,6 +16,7 @@ from bianlian.model.gan import ARTISTS, JUDGES, Gan, GanNetworks
 from bianlian.model.gan_config import GanConfig, GanWeights
 from bianlian.model.protocol import Batch, Engine
 
+pytestmark = pytest.mark.usefixtures("slim")
 PEOPLE = ("ana", "ben")
 
 

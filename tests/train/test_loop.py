@@ -25,6 +25,8 @@ from bianlian.train.settings import TrainSettings
 from bianlian.train.start import Begun
 from made_faces import make_faceset
 
+pytestmark = pytest.mark.usefixtures("slim")
+
 
 @pytest.fixture
 def people(tmp_path: Path) -> list[Faceset]:
@@ -97,11 +99,11 @@ def test_previews_are_never_overwritten_and_metrics_go_on_from_the_checkpoint(tm
 @pytest.mark.slow
 def test_training_learns_to_draw_each_person(tmp_path: Path, people: list[Faceset]) -> None:
     folder = tmp_path / "run"
-    settings = config(people, batch=4)
+    settings = config(people, settings={"size": 64, "width": "light", "lr": 2e-3})
     settings.save(folder)
-    train(Begun(settings, people, None, resumed=False), folder, Limits(iterations=120, preview_every=1000, save_every=1000))
+    train(Begun(settings, people, None, resumed=False), folder, Limits(iterations=80, preview_every=1000, save_every=1000))
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["losses"]["total"] < 0.6 * rows[0]["losses"]["total"]
+    assert rows[-1]["losses"]["total"] < 0.75 * rows[0]["losses"]["total"]
     model = settings.build()
     model.networks.load_state_dict(load_checkpoint(newest(folder)).average)
     maker = BatchMaker(People(people), 64, 1, AugmentConfig(), 0)

@@ -16,17 +16,20 @@ from bianlian.train.checkpoint import load_checkpoint, newest
 from bianlian.train.processes import ALONE
 from made_faces import make_faceset
 
+WORKER = Path(__file__).with_name("slim_worker.py")
+
 
 def losses(run: Path) -> list[dict[str, float]]:
     return [json.loads(line)["losses"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("slim")
 def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path: Path) -> None:
     facesets = [str(make_faceset(tmp_path / name, name, hue=k, seed=k).path) for k, name in enumerate(("ana", "ben"))]
     settings = ["--size", "64", "--width", "light", "--from", "scratch", "--iterations", "11", "--no-evaluate"]
     assert main(["train", *facesets, "-o", str(tmp_path / "one"), *settings, "--batch", "4"]) == 0
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "bianlian"]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
     command = [*start, "train", *facesets, "-o", str(tmp_path / "two"), *settings, "--batch", "2"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import psutil
 import torch
@@ -114,21 +114,20 @@ def _gb(count: int) -> str:
 
 
 def _peak(run: RunConfig, batch: int) -> int:
-    """Most bytes that live at once in the second of two steps (the first one makes the optimiser's moments)."""
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake, _Count() as count:
+    """Most bytes that live at once in a step that is not the first."""
+    with FakeTensorMode(allow_non_fake_inputs=True), _Count() as count:
         model = run.build()
-        count.extra(model.networks)  # the moving average
-        optimizer = torch.optim.Adam(model.parameter_groups(), fused=True)
+        count.extra(model.networks, 3)  # the moving average, and the optimiser's two moments
         cast = torch.autocast("cpu", torch.bfloat16) if "bf16" in run.precision else nullcontext()
 
         def networks(*inputs: Any) -> Any:
             with cast:
                 return model.networks(*inputs)
 
-        for _ in range(2):
-            faces = [_faces(model.shares * batch, model.size) for _ in model.people]
-            model.step(faces, Engine(networks, optimizer, _backward, iteration=_LATE))
-        del fake
+        for weight in model.networks.parameters():
+            weight.grad = torch.zeros_like(weight)  # of the step before
+        faces = [_faces(model.shares * batch, model.size) for _ in model.people]
+        model.step(faces, Engine(networks, _Idle(model.parameter_groups()), _backward, iteration=_LATE))
     return int(count.most)
 
 
@@ -141,6 +140,23 @@ def _backward(loss: Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
 
 
+@final
+class _Idle:
+    """An optimiser that takes no step: Adam's own takes no memory beyond its moments."""
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        self.param_groups = [{"lr": 0.0, **group} for group in groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
+
+    def step(self) -> None:
+        """Do nothing."""
+
+
 class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all storages that live."""
 
@@ -149,9 +165,9 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.most = self._now = 0
         self._known: dict[int, int] = {}
 
-    def extra(self, module: torch.nn.Module) -> None:
-        """Count the weights of a module once more."""
-        self._add(sum(p.numel() * p.element_size() for p in module.parameters()))
+    def extra(self, module: torch.nn.Module, times: int) -> None:
+        """Count the weights of a module some more times."""
+        self._add(times * sum(p.numel() * p.element_size() for p in module.parameters()))
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
