@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from bianlian.model.deepfake import Deepfake, DeepfakeConfig
 from bianlian.model.protocol import Trainable
@@ -20,6 +19,7 @@ from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.held_out import held_out
 from bianlian.types import Image, Points
 from made_faces import make_faceset
+from slim_networks import Towards
 
 
 def test_held_out_faces_are_the_last_of_each_stretch() -> None:
@@ -59,22 +59,11 @@ def test_training_never_sees_held_out_faces(tmp_path: Path, monkeypatch: pytest.
     assert maker(tmp_path / "few", count=6).people.unseen(0) == [0, 1, 2, 3, 4, 5]
 
 
-class Mean(nn.Module):
-    """Draws a mix of the picture and a fixed one."""
-
-    def __init__(self, mean: torch.Tensor, share: float) -> None:
-        super().__init__()
-        self.mean, self.share = nn.Parameter(mean), share
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * (1 - self.share) + self.mean * self.share
-
-
 def test_undrawn_is_the_share_of_the_way_to_the_mean_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = maker(tmp_path)
     kind: Any = Deepfake
     model: Trainable = kind(DeepfakeConfig(size=64, width="light"), ("ana", "ben"), torch.Generator().manual_seed(0))
-    drawers = [Mean(made.portraits(p).mean(0, keepdim=True), share) for p, share in enumerate((0.25, 0.5))]
+    drawers = [Towards(made.portraits(p).mean(0, keepdim=True), share) for p, share in enumerate((0.25, 0.5))]
     monkeypatch.setattr(model, "path", lambda person: drawers[person])
     # a picture moved a quarter of the way to the mean face is a quarter of the mean face's error away from itself
     assert [undrawn_share(model, made, p) for p in (0, 1)] == pytest.approx([0.25, 0.5], abs=1e-4)

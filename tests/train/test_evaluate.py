@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -23,17 +22,7 @@ from bianlian.train.evaluate import Direction, Eyes, evaluate, told
 from bianlian.train.run import RunConfig, entries
 from bianlian.types import Face, Image, Landmarks
 from made_faces import make_faceset
-
-
-class Towards(nn.Module):
-    """Moves a picture some share of the way to a fixed one."""
-
-    def __init__(self, aim: torch.Tensor, share: float) -> None:
-        super().__init__()
-        self.aim, self.share = nn.Parameter(aim), share
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * (1 - self.share) + self.aim * self.share
+from slim_networks import Towards
 
 
 class Known:

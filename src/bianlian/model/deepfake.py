@@ -26,6 +26,7 @@ class Deepfake:
     """The ``deepfake`` model for a tuple of named people (see ``model.Trainable``)."""
 
     Config = DeepfakeConfig
+    defaults = staticmethod(plain_defaults)
     shares = 1
     card = ModelCard("any number of people, from minutes on a CPU: the place to start", "the original deepfake autoencoder (2017)")
 
@@ -38,11 +39,6 @@ class Deepfake:
     def networks_for(config: DeepfakeConfig, people: int) -> Autoencoder:
         """Make the networks, their weights as they come."""
         return Autoencoder(config, people)
-
-    @staticmethod
-    def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings that a new run writes down: the learning rate by width."""
-        return plain_defaults(width, based=based, iterations=iterations)
 
     @property
     def size(self) -> int:

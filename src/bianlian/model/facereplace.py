@@ -38,6 +38,7 @@ class FaceReplace:
     """The ``facereplace`` model for a tuple of named people (see ``model.Trainable``)."""
 
     Config = DeepfakeConfig
+    defaults = staticmethod(plain_defaults)
     shares = 1
     card = ModelCard("to compare: an encoder a person, one decoder for all", "FaceReplace, a student project of 2018")
 
@@ -50,11 +51,6 @@ class FaceReplace:
     def networks_for(config: DeepfakeConfig, people: int) -> ManyEncoders:
         """Make the networks, their weights as they come."""
         return ManyEncoders(config, people)
-
-    @staticmethod
-    def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings that a new run writes down: the learning rate by width."""
-        return plain_defaults(width, based=based, iterations=iterations)
 
     @property
     def size(self) -> int:

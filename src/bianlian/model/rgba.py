@@ -75,6 +75,7 @@ class Rgba:
     """The ``rgba`` model for a tuple of named people (see ``model.Trainable``)."""
 
     Config = RgbaConfig
+    defaults = staticmethod(plain_defaults)
     shares = 1
     card = ModelCard(
         "like deepfake, with a mask that keeps what the target shows anyway (hair, beards)",
@@ -93,11 +94,6 @@ class Rgba:
     def networks_for(config: RgbaConfig, people: int) -> RgbaNetworks:
         """Make the networks, their weights as they come."""
         return RgbaNetworks(config.autoencoder(), people)
-
-    @staticmethod
-    def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings that a new run writes down: the learning rate by width."""
-        return plain_defaults(width, based=based, iterations=iterations)
 
     @property
     def size(self) -> int:
