@@ -10,6 +10,7 @@ from bianlian.model.octave import check_octave
 
 SIZES = (64, 128, 256)
 WIDTHS = ("light", "full")
+MOST_DENSE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,13 @@ class GanConfig:
             raise ConfigError(f"gan has widths light and full at 64, 128 and 256 px, got {self.width!r} at {self.size} px")
         if not (self.lr > 0 and self.judge_rate > 0 and self.mixing > 0):
             raise ConfigError(f"lr, judge_rate and mixing must be above 0, got {self.lr}, {self.judge_rate} and {self.mixing}")
-        if self.weight_decay < 0 or self.iterations < 1 or self.dense < 1:
+        if self.weight_decay < 0 or self.iterations < 1 or not 1 <= self.dense <= MOST_DENSE:
             raise ConfigError(
-                f"weight_decay must be 0 or more, iterations and dense 1 or more, got {self.weight_decay}, {self.iterations} and"
-                f" {self.dense}"
+                f"weight_decay must be 0 or more, iterations 1 or more, dense 1 to {MOST_DENSE}, got {self.weight_decay},"
+                f" {self.iterations} and {self.dense}"
             )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"betas must lie in [0, 1), got {self.betas}")
 
     @property
     def base(self) -> tuple[str, int] | None:
