@@ -19,6 +19,7 @@ from bianlian.train.start import Choices
 from bianlian.types import Frame, Image
 from bianlian.video import VideoWriter, frames, probe
 from made_faces import make_faceset
+from slim_networks import slim_networks
 
 DEMO = Path(bianlian.__file__).parent / "data" / "demo"
 INDICES = (0, 20, 40, 60, 80)
@@ -74,6 +75,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     begun = start.begin(folder / "run", [p.path for p in people], Choices(size=64, width="light", start="scratch", batch=2))
     train(begun, folder / "run", Limits(iterations=2))
     return folder / "run"
+
+
+@pytest.fixture
+def slim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Light networks of 64 px that are much narrower, in this process: see ``slim_networks``."""
+    slim_networks(monkeypatch)
 
 
 @pytest.fixture
