@@ -17,7 +17,7 @@ import statistics
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from itertools import islice
+from fractions import Fraction
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TypeVar
@@ -47,20 +47,23 @@ from bianlian.video import WHOLE, VideoWriter, frames, probe
 from bianlian.video.segments import open_segments
 
 DEMO = Path(bianlian.__file__).parent / "data/demo/target.mp4"
-SIDES = (1280, 720)
+SIDES, RATE = (1280, 720), Fraction(25)
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Item = TypeVar("Item")
 
 
 def make_clip(path: Path, count: int) -> Path:
-    """Put the demo's target into the middle of a larger picture, over a blurred enlargement of itself."""
-    info = probe(DEMO)
-    with VideoWriter(path, info, size=SIDES) as writer:
-        for frame in islice(frames(DEMO), count):
-            behind = cv2.GaussianBlur(cv2.resize(frame.image, SIDES), (0, 0), 20)
-            y, x = (SIDES[1] - frame.image.shape[0]) // 2, (SIDES[0] - frame.image.shape[1]) // 2
-            behind[y : y + frame.image.shape[0], x : x + frame.image.shape[1]] = frame.image
-            writer.write(Frame(np.asarray(behind, np.uint8), frame.index, frame.pts, frame.time_base))
+    """Put the demo's target into the middle of a larger picture, over a blurred enlargement of itself; to and fro, so often as the
+    count wants it."""
+    info, shown = probe(DEMO), list(frames(DEMO))
+    order = [*range(len(shown)), *range(len(shown) - 2, 0, -1)]
+    with VideoWriter(path, info, size=SIDES, bare=True) as writer:
+        for index in range(count):
+            image = shown[order[index % len(order)]].image
+            behind = cv2.GaussianBlur(cv2.resize(image, SIDES), (0, 0), 20)
+            y, x = (SIDES[1] - image.shape[0]) // 2, (SIDES[0] - image.shape[1]) // 2
+            behind[y : y + image.shape[0], x : x + image.shape[1]] = image
+            writer.write(Frame(np.asarray(behind, np.uint8), index, index, 1 / RATE))
     return path
 
 
@@ -171,7 +174,7 @@ def timed(run: Generator[None, None, None]) -> tuple[float, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--no-plain", action="store_true", help="leave the plain loop out")
     asked = parser.parse_args()
