@@ -1,24 +1,31 @@
-"""One pass over the frames: find the face in each picture, let every metric look, keep rows of numbers."""
+"""One pass over the frames: find the face in each picture, let every metric look, keep rows of numbers.
+
+Faces are found, marked and described in one thread while the metrics look at the frames before in another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
+from bianlian.faceset.ahead import ahead
 from bianlian.geometry import box_of
 from bianlian.identity import Describer
 from bianlian.landmark import Landmarker
 from bianlian.score.follow import Follower
 from bianlian.score.footage import Together
-from bianlian.score.metric import Metric, Steps
+from bianlian.score.metric import Look, Metric, Steps
 from bianlian.score.pair import Array, Pair, Seen, region_of
 from bianlian.types import Face, Frame, Image, Landmarks
 
 LEAVES = 2.0
 """A face that is found this many times its size away from, or larger than, where it was is another one."""
+
+_AHEAD = 4
 
 Watch = Callable[[Frame, "Pair | None", bool], None]
 """Told of each frame: the target's, what was measured there (None: no face), whether it follows the one before."""
@@ -34,9 +41,12 @@ class Rows:
         self._steps: list[bool] = []
 
     def add(self, now: Pair, before: Pair | None) -> None:
-        """Let every metric look at a frame. before: the one it directly follows."""
+        """Let every metric look at a frame. before: the one it directly follows. Metrics that share a look share what it gives."""
+        seen: dict[Look, Array] = {}
         for metric, rows in zip(self._metrics, self._rows, strict=True):
-            rows.append(np.asarray(metric.look(now, before), np.float64))
+            if metric.look not in seen:
+                seen[metric.look] = np.asarray(metric.look(now, before), np.float64)
+            rows.append(seen[metric.look])
         self._steps.append(before is not None)
 
     @property
@@ -62,15 +72,24 @@ class Eyes:
 def measure(moments: Iterable[Together], follower: Follower, eyes: Eyes, rows: Rows, watch: Watch) -> None:
     """Measure all frames whose target shows a face."""
     before: Pair | None = None
+    with closing(ahead(find_faces(moments, follower, eyes), _AHEAD)) as found:
+        for target, pair, cut in found:
+            follows = pair is not None and before is not None and not cut
+            if pair is not None:
+                rows.add(pair, before if follows else None)
+            watch(target, pair, follows)
+            before = pair
+
+
+def find_faces(
+    moments: Iterable[Together], follower: Follower, eyes: Eyes
+) -> Generator[tuple[Frame, Pair | None, bool], None, None]:
+    """Find the face of each moment -> the target's frame, what is seen of it, whether it begins another shot."""
     faces = 0
     for target, out, truth in moments:
         pair = _pair(target, out, truth, follower, eyes, describe=faces % eyes.describe_every == 0)
-        follows = pair is not None and before is not None and not follower.cut
-        if pair is not None:
-            faces += 1
-            rows.add(pair, before if follows else None)
-        watch(target, pair, follows)
-        before = pair
+        faces += pair is not None
+        yield target, pair, follower.cut
 
 
 def _pair(target: Frame, out: Frame, truth: Frame | None, follower: Follower, eyes: Eyes, *, describe: bool) -> Pair | None:

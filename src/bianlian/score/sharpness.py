@@ -29,7 +29,8 @@ CARD = Card(
 
 
 def _sharp(grey: Grey, region: Region) -> float:
-    return float(cv2.Laplacian(grey, cv2.CV_32F)[region.inner].var()) + _FLOOR
+    deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F), mask=region.inner.view(np.uint8))[1]
+    return float(deviation[0, 0]) ** 2 + _FLOOR
 
 
 def _look(now: Pair, before: Pair | None) -> tuple[float]:
