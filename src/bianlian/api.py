@@ -16,6 +16,7 @@ Each does in one call what a command does; the modules behind them take every pa
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bianlian import plugins
@@ -119,8 +120,11 @@ def train(
     note: Note = silent,
 ) -> TrainResult:
     """Train a model for the people of some facesets in the folder ``out``. See ``train.loop.train``."""
-    begun = start.resume(out, facesets) if resume else start.begin(out, facesets, choices or Choices(), note=note)
-    return loop.train(begun, out, Limits(iterations, minutes), watch=watch)
+    chosen = choices or Choices()
+    if chosen.iterations is None:
+        chosen = replace(chosen, iterations=iterations)
+    begun = start.resume(out, facesets) if resume else start.begin(out, facesets, chosen, note=note)
+    return loop.train(begun, out, Limits(iterations, minutes), watch=watch, note=note)
 
 
 def swap(

@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +65,34 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a readable TOML file: {short(error)}") from error
+
+
+def assigned(words: Sequence[str]) -> dict[str, Any]:
+    """Read settings from words: ``octave=0.25``, ``weights.cycle=10`` -> nested plain values.
+
+    What follows the sign is TOML (numbers, true, false, [1, 2]), or else text. Raises ConfigError for a word without a sign, or one
+    that sets a part of what is no table.
+    """
+    out: dict[str, Any] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        *tables, last = name.split(".")
+        if not (sign and name and all([*tables, last])):
+            raise ConfigError(f"a setting is given as NAME=VALUE, such as octave=0.25; got {word!r}")
+        inner = out
+        for table in tables:
+            inner = inner.setdefault(table, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{word!r}: {table} is given both as a value and as a table")
+        inner[last] = _toml_or_text(text)
+    return out
+
+
+def _toml_or_text(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return text
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

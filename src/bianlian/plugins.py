@@ -46,7 +46,23 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "learned": "bianlian.mask.learned:LearnedMask",
             }
         ),
-        "model": MappingProxyType({"deepfake": "bianlian.model.deepfake:Deepfake"}),
+        "model": MappingProxyType(
+            {
+                "deepfake": "bianlian.model.deepfake:Deepfake",
+                "rgba": "bianlian.model.rgba:Rgba",
+                "facereplace": "bianlian.model.facereplace:FaceReplace",
+                "gan": "bianlian.model.gan:Gan",
+                "octgan": "bianlian.model.octgan:OctGan",
+            }
+        ),
+        "perceptual": MappingProxyType(
+            {
+                "base": "bianlian.model.perceptual:BaseFeatures",
+                "dlib": "bianlian.model.perceptual:DlibFeatures",
+                "vgg16": "bianlian.model.perceptual:vgg16",
+                "vggface": "bianlian.model.perceptual:vggface",
+            }
+        ),
         "blend": MappingProxyType(
             {
                 "mask": "bianlian.swap.blend:mask_blend",

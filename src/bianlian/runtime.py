@@ -99,6 +99,12 @@ def compile_module(
 
     example_shapes: sizes of each input. dynamic_batch: let the first size of every input change from call to call.
     """
+    ov = import_openvino()
+    return _compile(ov.Core(), read_module(module, *example_shapes, dynamic_batch=dynamic_batch), threads, precision)
+
+
+def read_module(module: torch.nn.Module, *example_shapes: Shape, dynamic_batch: bool = False) -> Any:
+    """Turn a torch module into an OpenVINO model, see ``compile_module``."""
     import torch
 
     ov = import_openvino()
@@ -125,7 +131,7 @@ def compile_module(
         sizes = [-1, *shape[1:]] if dynamic_batch else list(shape)
         model.inputs[k].get_node().set_partial_shape(ov.PartialShape(sizes))
     model.validate_nodes_and_infer_types()
-    return _compile(ov.Core(), model, threads, precision)
+    return model
 
 
 def _compile(core: Any, model: Any, threads: int, precision: Precision) -> Network:

@@ -9,13 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bianlian.cli import main
-from bianlian.train.augment import GENTLE
+from bianlian.swap.swapper import open_swapper
+from bianlian.train.augment import GAN_REFERENCE, GENTLE
 from bianlian.train.checkpoint import list_checkpoints, load_checkpoint, newest
 from bianlian.train.cpu import best_precision
 from bianlian.train.run import open_run
+from bianlian.train.settings import TrainSettings
 from made_faces import make_faceset
 
 
@@ -34,7 +37,7 @@ def started(words: list[str], run: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen([sys.executable, "-m", "bianlian", *words], stderr=subprocess.PIPE, text=True, env=os.environ)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
-        if len(list_checkpoints(run)) > 0:
+        if any(int(folder.name) > 0 for folder in list_checkpoints(run)):
             return process
         time.sleep(0.05)
     process.kill()
@@ -74,10 +77,14 @@ def test_settings_are_filled_in_and_written_down(tmp_path: Path, facesets: list[
     run = tmp_path / "run"
     words = ["train", *facesets, "-o", str(run), "--size", "64", "--width", "light", "--iterations", "1", "--batch", "2"]
     assert main(words) == 0
-    assert "no base ships for width light at 64 px" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "no base ships for width light at 64 px" in err
+    assert "memory: about" in err  # what it takes is said before it starts
+    assert "weakest: " in out  # and both directions are judged at the end
     config = open_run(run)
     assert config.start == "scratch"
     assert config.settings == {"size": 64, "width": "light", "lr": 4e-4}
+    assert config.training == TrainSettings()
     assert config.names == ("ana", "ben")
     assert config.people[0].consent == "drawn, nobody"
 
@@ -101,11 +108,15 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "96"], "there are: full 64, full 128, light 64, light 128"),
+        (["--size", "96"], "there are: full 64, full 128, full 256, light 64"),
         (["--from", "nowhere.safetensors"], "takes base, scratch or a weights file"),
         (["--lr", "-1"], "lr must be above 0"),
         (["--batch", "0"], "batch must be 1 to 4096"),
         (["--minutes", "0"], "must be above 0"),
+        (["--accumulate", "0"], "accumulate must be 1 to 1024"),
+        (["--schedule", "cosine", "--minutes", "1"], "needs a planned end: give --iterations"),
+        (["--snapshot-every", "-1"], "0 for none"),
+        (["--batch", "1000000"], "the largest that fits is --batch"),
         (["--model", "nets"], "known: deepfake"),
     ],
 )
@@ -129,3 +140,42 @@ def test_settings_that_do_not_fit_are_refused_before_anything_is_written(
 )
 def test_precision_follows_the_processor(cuda: bool, cpu_info: str, expected: str) -> None:
     assert best_precision(cuda, cpu_info) == expected
+
+
+def test_a_gan_trains_resumes_and_swaps_with_its_own_settings(tmp_path: Path, facesets: list[str]) -> None:
+    run = tmp_path / "run"
+    more = ("--set", "perceptual=none", "weights.cycle=10", "judges=one", "--augment", "match=1.0", "denoise=true")
+    assert main([*command(facesets, run, "--model", "gan", "--iterations", "1"), *more]) == 0
+    config = open_run(run)
+    assert config.settings["weights"] == {"cycle": 10}
+    assert (config.settings["iterations"], config.settings["schedule"], config.settings["lr"]) == (1, "reference", 2e-4)
+    assert (config.augment.match, config.augment.denoise, config.augment.reach) == (1.0, True, GAN_REFERENCE.reach)
+    assert main(["train", "-o", str(run), "--resume", "--iterations", "2"]) == 0
+    saved = load_checkpoint(newest(run))
+    assert saved.iteration == 2
+    weights = sum(len(g["params"]) for g in config.build().parameter_groups())
+    assert len({key.partition(".")[0] for key in saved.optimizer}) == weights  # judges and artists alike
+    faces, masks = open_swapper(run, "ana").swap(np.full((2, 64, 64, 3), 90, np.uint8))
+    assert faces.shape == (2, 64, 64, 3)
+    assert masks.shape == (2, 64, 64)
+    assert 0.5 < float(masks.min()) <= float(masks.max()) < 1  # it starts open, and is a mask of its own
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--set", "octave"), "NAME=VALUE"),
+        (("--set", "octave=2"), "octave is the share"),
+        (("--set", "colour=1"), "unknown setting 'colour'"),
+        (("--augment", "match=3"), "probabilities"),
+        (("--augment", "mach=1"), "unknown setting 'mach'"),
+        (("--model", "vae"), "no model is called 'vae'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    words: tuple[str, ...], said: str, tmp_path: Path, facesets: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main([*command(facesets, run, "--iterations", "1"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (run / "run.toml").exists()

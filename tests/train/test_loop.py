@@ -14,12 +14,14 @@ import torch
 from bianlian.errors import ConfigError, NoFaceError, RunError
 from bianlian.faceset.store import Faceset
 from bianlian.model.deepfake import Deepfake
-from bianlian.train import start
+from bianlian.model.protocol import Batch, Engine
+from bianlian.train import loop, start
 from bianlian.train.augment import AugmentConfig
 from bianlian.train.batches import BatchMaker, People
-from bianlian.train.checkpoint import load_checkpoint, newest
+from bianlian.train.checkpoint import list_checkpoints, load_checkpoint, load_snapshot, newest
 from bianlian.train.loop import Limits, train
 from bianlian.train.run import RunConfig, entries, open_run, person_index
+from bianlian.train.settings import TrainSettings
 from bianlian.train.start import Begun
 from made_faces import make_faceset
 
@@ -122,10 +124,94 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
         return {name: value * np.nan if next(count) > 40 else value for name, value in losses.items()}
 
     monkeypatch.setattr(Deepfake, "step", broken)
-    with pytest.raises(RunError, match="no number any more"):
+    with pytest.raises(RunError, match=r"'l1' was no number again at iteration .*, after 4 setbacks in a row"):
         run(tmp_path / "run", people, 50)
     good = load_checkpoint(newest(tmp_path / "run"))
     assert all(bool(torch.isfinite(v).all()) for v in good.networks.values())
+
+
+@pytest.mark.parametrize("planted", ["loss", "weight"])
+def test_one_planted_nan_throws_the_run_back_and_it_goes_on_slower(
+    planted: str, tmp_path: Path, people: list[Faceset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, count, said = Deepfake.step, iter(range(100)), list[str]()
+
+    def broken(self: Deepfake, batch: object, engine: Engine) -> dict[str, torch.Tensor]:
+        losses = original(self, batch, engine)  # type: ignore[arg-type]
+        if next(count) == 6:  # the seventh step: iteration 7, after the checkpoint of iteration 4
+            if planted == "loss":
+                return {name: value * np.nan for name, value in losses.items()}
+            next(self.networks.parameters()).data[0, 0, 0, 0] = np.nan
+        return losses
+
+    monkeypatch.setattr(Deepfake, "step", broken)
+    assert run(tmp_path / "run", people, 9, note=said.append) == 9
+    assert len(said) == 1
+    assert "back to iteration 4, on with other faces and 0.5 of the learning rate" in said[0]
+    good = load_checkpoint(newest(tmp_path / "run"))
+    assert good.setbacks == 1
+    assert all(bool(torch.isfinite(v).all()) for part in (good.networks, good.average) for v in part.values())
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [r["iteration"] for r in rows] == [1, 2, 4, 6, 8]
+    rates = [r["rate"] for r in rows]
+    # warm-up: step n has n / 20 of the rate; after the setback half of that
+    assert rates == pytest.approx([1 / 20, 2 / 20, 4 / 20, 6 / 20 / 2, 8 / 20 / 2])
+
+
+def test_batches_added_up_train_as_one_large_batch(tmp_path: Path, people: list[Faceset]) -> None:
+    ends = {}
+    for name, batch, parts in (("large", 4, 1), ("small", 2, 2)):
+        settings = config(people, batch=batch, training=TrainSettings(accumulate=parts))
+        settings.save(tmp_path / name)
+        train(Begun(settings, people, None, resumed=False), tmp_path / name, Limits(iterations=3, log_every=1))
+        rows = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        ends[name] = [r["losses"]["total"] for r in rows]
+    assert ends["small"] == pytest.approx(ends["large"], rel=1e-4)
+    assert len(ends["small"]) == 3
+
+
+def test_backups_and_snapshots_stay(tmp_path: Path, people: list[Faceset]) -> None:
+    folder = tmp_path / "run"
+    settings = config(people)
+    settings.save(folder)
+    limits = Limits(iterations=9, save_every=2, backup_every=3, snapshot_every=4)
+    train(Begun(settings, people, None, resumed=False), folder, limits)
+    # the newest two are 8 and 9; of the older ones 3 and 6 are multiples of three
+    assert [p.name for p in list_checkpoints(folder)] == ["000003", "000006", "000008", "000009"]
+    assert sorted(p.name for p in (folder / "snapshots").iterdir()) == ["000004.safetensors", "000008.safetensors"]
+    saved, kept = load_snapshot(folder, 8), load_checkpoint(folder / "checkpoints" / "000008").average
+    assert saved.keys() == kept.keys()
+    for name in kept:
+        torch.testing.assert_close(saved[name], kept[name], rtol=1e-3, atol=1e-6)
+    with pytest.raises(RunError, match="no snapshot of iteration 5; there are: 4, 8"):
+        load_snapshot(folder, 5)
+
+
+def test_without_an_average_swaps_use_the_weights_themselves(tmp_path: Path, people: list[Faceset]) -> None:
+    settings = config(people, training=TrainSettings(average=0.0))
+    settings.save(tmp_path / "run")
+    train(Begun(settings, people, None, resumed=False), tmp_path / "run", Limits(iterations=2))
+    end = load_checkpoint(newest(tmp_path / "run"))
+    assert all(torch.equal(end.networks[name], end.average[name]) for name in end.networks)
+
+
+def test_the_weaker_person_gets_more_faces_and_a_resumed_run_too(
+    tmp_path: Path, people: list[Faceset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "fair_shares", lambda *_: (0.25, 0.75))
+    sizes, original = list[tuple[int, ...]](), Deepfake.step
+
+    def watched(self: Deepfake, batch: list[Batch], engine: Engine) -> dict[str, torch.Tensor]:
+        sizes.append(tuple(len(b.truth) for b in batch))
+        return original(self, batch, engine)
+
+    monkeypatch.setattr(Deepfake, "step", watched)
+    settings = config(people, batch=4, training=TrainSettings(balance=1.0, balance_every=9))
+    settings.save(tmp_path / "run")
+    train(Begun(settings, people, None, resumed=False), tmp_path / "run", Limits(iterations=4))
+    train(start.resume(tmp_path / "run", []), tmp_path / "run", Limits(iterations=5))
+    # 8 faces a step: one each, and of the other six 1.5 and 4.5, the larger remainder (a tie) going to the first
+    assert sizes == [(3, 5)] * 5 or sizes == [(2, 6)] * 5
 
 
 def test_batches_depend_on_seed_and_iteration_alone(people: list[Faceset]) -> None:

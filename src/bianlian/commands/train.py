@@ -17,9 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
+from bianlian.config import assigned
 from bianlian.errors import Interrupted
+from bianlian.train.evaluate import evaluate, told
 from bianlian.train.loop import Limits, train
-from bianlian.train.start import BASE, Choices, begin, resume
+from bianlian.train.processes import Processes, together
+from bianlian.train.settings import TrainSettings
+from bianlian.train.start import BASE, Begun, Choices, begin, resume
+from bianlian.types import Note
 
 DEFAULT_ITERATIONS = 20_000
 
@@ -38,10 +43,10 @@ class Train:
     """Folder of the run."""
 
     model: str = "deepfake"
-    """Model: deepfake, or a plug-in."""
+    """Model: deepfake, gan, octgan, rgba, facereplace, or a plug-in; `bianlian models` tells them apart."""
 
     size: int = 128
-    """Side of the pictures that the model draws, in pixels: 64 or 128."""
+    """Side of the pictures that the model draws, in pixels: 64, 128 or 256."""
 
     width: Literal["auto", "light", "full"] = "auto"
     """Width of the network: full is the reference, light trains on a CPU. auto: full where there is a GPU."""
@@ -64,8 +69,26 @@ class Train:
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """Arithmetic: auto takes bf16 where the device computes in it."""
 
+    accumulate: int = 1
+    """Batches whose gradients make one step: a larger batch in the memory of a small one."""
+
     lr: float | None = None
-    """Learning rate; 5e-5 for full, 4e-4 for light when left out."""
+    """Learning rate; the model's own when left out (deepfake: 5e-5 for full, 4e-4 for light)."""
+
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """How the learning rate goes on after its warm-up; cosine and linear fall to 2 % at the end that --iterations plans."""
+
+    warm_up: int = 20
+    """Steps over which the learning rate rises to its value."""
+
+    average: float = 0.99
+    """Share of the moving average of the weights, which swaps use, that stays a step; 0 for the weights themselves."""
+
+    held_out: float = 0.1
+    """Share of each person's faces that training never sees, to judge it by; none of fewer than 20 faces."""
+
+    balance: float = 0.0
+    """Favour who is drawn worse on held-out faces in the batches: 1 in proportion, 0 not at all."""
 
     preview_every: int = 300
     """Write a picture to previews/ every so many iterations."""
@@ -73,30 +96,90 @@ class Train:
     save_every: int = 500
     """Save a checkpoint every so many iterations; the newest two stay."""
 
+    backup_every: int = 5000
+    """Keep a checkpoint every so many iterations beside the newest two (the newest three of them stay); 0 for none."""
+
+    snapshot_every: int = 0
+    """Keep the weights alone, in half precision, every so many iterations, all of them; 0 for none."""
+
+    evaluate: bool = True
+    """Say at the end how well each person is drawn on the others' held-out frames."""
+
     seed: int = 0
     """Fixes the first weights and the order of the faces."""
 
+    set: tuple[str, ...] = ()
+    """More settings of the model, such as octave=0.25 or weights.cycle=10; docs/models.md names them."""
+
+    augment: tuple[str, ...] = ()
+    """Settings of the augmentation, such as match=0.5 motion=0.25 denoise=true; docs/models.md names them."""
+
     def run(self) -> None:
-        """Train, show progress, save. Raises Interrupted after Ctrl-C (saved), and the errors of ``train.loop.train``."""
-        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        iterations = DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations
-        limits = Limits(iterations, self.minutes, self.preview_every, self.save_every)
-        begun = (
-            resume(self.out, self.facesets) if self.resume else begin(self.out, self.facesets, self.choices(), note=console.print)
+        """Train, show progress, save, judge. Raises Interrupted after Ctrl-C (saved), and the errors of ``train.loop.train``."""
+        with together() as processes:
+            self._run(processes)
+
+    def _run(self, processes: Processes) -> None:
+        console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, quiet=not processes.first)
+        limits = Limits(
+            self._planned(),
+            self.minutes,
+            self.preview_every,
+            self.save_every,
+            backup_every=self.backup_every,
+            snapshot_every=self.snapshot_every,
         )
+        begun = self._begun(processes, console.print)
         for faceset in begun.facesets:
             console.print(f"{faceset.person}: {faceset.kept_count} faces of {faceset.path}")
         with stopping(console) as stop, watching(console, limits) as watch:
-            result = train(begun, self.out, limits, stop=stop, watch=watch)
+            seen = watch if processes.first else None
+            result = train(begun, self.out, limits, stop=stop, watch=seen, note=console.print, processes=processes)
+        if not processes.first:
+            return
         share = 100 * result.waited / max(result.seconds, 1e-9)
         done = f"{self.out}: iteration {result.iteration} after {result.seconds:.0f} s ({share:.1f} % of it waiting for faces)"
         if stop():
             raise Interrupted(f"{done}; saved, go on with --resume")
-        Console(highlight=False, markup=False, soft_wrap=True).print(f"{done}; previews in {self.out / 'previews'}")
+        out = Console(highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{done}; previews in {self.out / 'previews'}")
+        if self.evaluate:
+            for line in told(evaluate(self.out, begun.facesets, note=console.print)):
+                out.print(line)
+
+    def _begun(self, processes: Processes, note: Note) -> Begun:
+        if self.resume:
+            return resume(self.out, self.facesets)
+        return begin(self.out, self.facesets, self.choices(), note=note, processes=processes)
 
     def choices(self) -> Choices:
         """Gather what was chosen for a new run."""
-        return Choices(self.model, self.size, self.width, self.lr, self.batch, self.precision, self.start, self.seed)
+        training = TrainSettings(
+            accumulate=self.accumulate,
+            schedule=self.schedule,
+            planned=0 if self.schedule == "constant" else self._planned() or 0,
+            warm_up=self.warm_up,
+            average=self.average,
+            held_out=self.held_out,
+            balance=self.balance,
+        )
+        return Choices(
+            model=self.model,
+            size=self.size,
+            width=self.width,
+            lr=self.lr,
+            batch=self.batch,
+            precision=self.precision,
+            start=self.start,
+            seed=self.seed,
+            iterations=self._planned(),
+            settings=assigned(self.set),
+            augment=assigned(self.augment),
+            training=training,
+        )
+
+    def _planned(self) -> int | None:
+        return DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations
 
 
 @contextmanager

@@ -84,6 +84,17 @@ class DlibResnet(nn.Module):
         described: Tensor = self.out(self.blocks(functional.max_pool2d(x, 3, 2)).mean((2, 3)))
         return described
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Look, without describing. x (B, 3, 150, 150) -> features of 72, 35, 17 and 4 pixels a side (B, 32 to 256, ...)."""
+        x = functional.relu(self.inp_affine(self.inp(x * (255 / 256) - self.mean)))
+        kept, last = [x], {sum(count for _, count, _ in _STAGES[: k + 1]) - 1 for k in (0, 1, 3)}
+        x = functional.max_pool2d(x, 3, 2)
+        for k, block in enumerate(self.blocks):
+            x = block(x)
+            if k in last:
+                kept.append(x)
+        return kept
+
 
 def load_dlib_resnet(path: Path) -> DlibResnet:
     """Read dlib's ``dlib_face_recognition_resnet_model_v1.dat``. Raises WeightsError for a file that is cut or another one."""

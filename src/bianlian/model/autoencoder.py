@@ -2,13 +2,16 @@
 
 Reference shapes at 64 px, width ``full``: 5x5 stride-2 convolutions 128/256/512/1024, dense 1024, dense 4*4*1024, upscale 512 to
 8x8; decoder upscales 256/128/64, 5x5 convolution to 3, sigmoid. What differs here: at 128 px the encoder has one more halving (so
-that the innermost map stays 4x4) and the decoder one more doubling; width ``light`` is narrower, for training on a CPU.
+that the innermost map stays 4x4) and the decoder one more doubling, at 256 px two; width ``light`` is narrower, for training on a
+CPU. With ``octave`` above 0 a share of the channels lives at half resolution (``octave.py``), in the encoder's halvings and in the
+decoder; what lies between them, a dense layer and one convolution of a 4x4 map, stays as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,7 @@ from torch import Tensor, nn
 from bianlian.errors import ConfigError
 from bianlian.model.blocks import Down, Upscale
 from bianlian.model.losses import dssim, edge_l1, weighted_l1
+from bianlian.model.octave import Maps, check_octave, convolution
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,10 @@ class Widths:
 WIDTHS: dict[tuple[str, int], Widths] = {
     ("full", 64): Widths((128, 256, 512, 1024), 1024, 512, (256, 128, 64)),
     ("full", 128): Widths((128, 256, 512, 1024, 1024), 1024, 512, (256, 128, 64, 32)),
+    ("full", 256): Widths((128, 256, 512, 1024, 1024, 1024), 1024, 512, (256, 128, 64, 32, 16)),
     ("light", 64): Widths((64, 128, 256, 192), 384, 192, (128, 64, 32)),
     ("light", 128): Widths((32, 64, 128, 256, 192), 384, 192, (128, 64, 32, 16)),
+    ("light", 256): Widths((16, 32, 64, 128, 256, 192), 384, 192, (128, 64, 32, 16, 8)),
 }
 """Layer widths of each (width, size)."""
 
@@ -41,8 +47,9 @@ WIDTHS: dict[tuple[str, int], Widths] = {
 class DeepfakeConfig:
     """Settings of the ``deepfake`` model.
 
-    size: side of the crops in pixels, 64 or 128. width: ``full`` (the reference) or ``light`` (for CPUs). lr: Adam's step;
+    size: side of the crops in pixels, 64, 128 or 256. width: ``full`` (the reference) or ``light`` (for CPUs). lr: Adam's step;
     betas: its decay rates. structural, edge: weights of the structural and the edge loss beside the mean absolute error.
+    octave: share of the channels at half resolution, 0 for plain convolutions.
     """
 
     size: int = 128
@@ -51,8 +58,10 @@ class DeepfakeConfig:
     betas: tuple[float, float] = (0.5, 0.999)
     structural: float = 1.0
     edge: float = 3.0
+    octave: float = 0.0
 
     def __post_init__(self) -> None:
+        check_octave(self.octave)
         if (self.width, self.size) not in WIDTHS:
             known = ", ".join(f"{w} {s}" for w, s in WIDTHS)
             raise ConfigError(f"deepfake has no width {self.width!r} at {self.size} px; there are: {known}")
@@ -66,6 +75,11 @@ class DeepfakeConfig:
         """Layer widths of this size and width."""
         return WIDTHS[self.width, self.size]
 
+    @property
+    def base(self) -> tuple[str, int] | None:
+        """Width and size of the base that fits, None where the layers are of another kind."""
+        return None if self.octave else (self.width, self.size)
+
 
 class Encoder(nn.Module):
     """Shared by all people: (B, 3, S, S) in [0, 1] -> (B, inner, 8, 8)."""
@@ -74,7 +88,7 @@ class Encoder(nn.Module):
         super().__init__()
         w = config.widths
         channels = (3, *w.encoder)
-        self.down = nn.Sequential(*(Down(a, b) for a, b in zip(channels, w.encoder, strict=False)))
+        self.down = nn.Sequential(*(Down(a, b, s) for (a, b), s in zip(pairwise(channels), shares(w.encoder, config), strict=True)))
         self.last = w.encoder[-1]
         self.squeeze = nn.Linear(4 * 4 * self.last, w.dense)
         self.spread = nn.Linear(w.dense, 4 * 4 * self.last)
@@ -82,7 +96,11 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Describe pose, expression and light. x (B, 3, S, S) -> (B, inner, 8, 8)."""
-        code = self.squeeze(self.down(x).flatten(1))
+        return self.describe(self.down(x))
+
+    def describe(self, x: Tensor) -> Tensor:
+        """Go through the dense layers. x (B, C, 4, 4), the innermost map -> (B, inner, 8, 8)."""
+        code = self.squeeze(x.flatten(1))
         described: Tensor = self.up(self.spread(code).unflatten(1, (self.last, 4, 4)))
         return described
 
@@ -94,14 +112,26 @@ class Decoder(nn.Module):
         super().__init__()
         w = config.widths
         channels = (w.inner, *w.decoder)
-        self.up = nn.ModuleList(Upscale(a, b) for a, b in zip(channels, w.decoder, strict=False))
-        self.rgb = nn.Conv2d(w.decoder[-1], 3, 5, padding=2)
+        alpha = config.octave
+        starts = [0.0, *(alpha for _ in w.decoder[1:])]
+        self.up = nn.ModuleList(Upscale(a, b, (s, alpha)) for (a, b), s in zip(pairwise(channels), starts, strict=True))
+        self.rgb = convolution(w.decoder[-1], 3, 5, alphas=(alpha, 0.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Draw the face. x (B, inner, 8, 8) -> (B, 3, S, S)."""
+        return torch.sigmoid(self.rgb(self.features(x)))
+
+    def features(self, x: Maps) -> Maps:
+        """Give the features that the last convolution draws from. x (B, inner, 8, 8) -> (B, C, S, S)."""
         for up in self.up:
             x = up(x)
-        return torch.sigmoid(self.rgb(x))
+        return x
+
+
+def shares(layers: Sequence[int], config: DeepfakeConfig) -> list[tuple[float, float]]:
+    """Shares of low channels before and after each layer of a stack that begins and ends with none."""
+    inside = [config.octave for _ in layers[1:]]
+    return list(pairwise([0.0, *inside, 0.0]))
 
 
 def reconstruction_losses(config: DeepfakeConfig, output: Tensor, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn import functional
+
+from bianlian.model.octave import Maps, OctConv, convolution, each
 
 SLOPE = 0.1
 """Negative slope of LeakyReLU in the original autoencoder."""
 
 
 class Down(nn.Module):
-    """5x5 convolution of stride 2 and LeakyReLU 0.1: (B, C, H, W) -> (B, F, H/2, W/2)."""
+    """5x5 convolution of stride 2 and LeakyReLU 0.1: (B, C, H, W) -> (B, F, H/2, W/2). alphas: see ``octave.convolution``."""
 
-    def __init__(self, channels: int, filters: int) -> None:
+    def __init__(self, channels: int, filters: int, alphas: tuple[float, float] = (0.0, 0.0)) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, filters, 5, stride=2, padding=2)
+        self.conv = convolution(channels, filters, 5, stride=2, alphas=alphas)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Maps) -> Maps:
         """Halve the picture. x (B, C, H, W) -> (B, F, H/2, W/2)."""
-        return nn.functional.leaky_relu(self.conv(x), SLOPE)
+        return each(lambda y: functional.leaky_relu(y, SLOPE), self.conv(x))
 
 
 class Upscale(nn.Module):
-    """3x3 convolution to 4F, LeakyReLU 0.1, PixelShuffle 2: (B, C, H, W) -> (B, F, 2H, 2W)."""
+    """3x3 convolution to 4F, LeakyReLU 0.1, PixelShuffle 2: (B, C, H, W) -> (B, F, 2H, 2W). alphas: see ``octave.convolution``."""
 
-    def __init__(self, channels: int, filters: int) -> None:
+    def __init__(self, channels: int, filters: int, alphas: tuple[float, float] = (0.0, 0.0)) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, 4 * filters, 3, padding=1)
+        self.conv = convolution(channels, 4 * filters, 3, alphas=alphas, unit=4)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Maps) -> Maps:
         """Double the picture. x (B, C, H, W) -> (B, F, 2H, 2W)."""
-        return nn.functional.pixel_shuffle(nn.functional.leaky_relu(self.conv(x), SLOPE), 2)
+        return each(lambda y: functional.pixel_shuffle(functional.leaky_relu(y, SLOPE), 2), self.conv(x))
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -52,3 +55,13 @@ def init_weights(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear", generator=generator)
         if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
             nn.init.zeros_(layer.bias)
+    for octave in (layer for layer in module.modules() if isinstance(layer, OctConv)):
+        _share_variance(octave)
+
+
+def _share_variance(octave: OctConv) -> None:
+    """Scale the paths of an octave convolution so that each output, a sum of two of them, has the variance of one."""
+    high_in, low_in = octave.high.in_channels, octave.low_to_high.in_channels if octave.low_to_high is not None else 0
+    with torch.no_grad():
+        for path in octave.paths():
+            path.weight *= (path.in_channels / (high_in + low_in)) ** 0.5

@@ -7,13 +7,16 @@ there are a structural and an edge term (their weights are settings; 0 gives the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig, reconstruction_losses
+from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig
 from bianlian.model.base import fold_base
 from bianlian.model.blocks import init_weights
+from bianlian.model.card import ModelCard
+from bianlian.model.plain import plain_defaults, plain_groups, plain_step
 from bianlian.model.protocol import Batch, Engine
 
 __all__ = ["Deepfake", "DeepfakeConfig"]
@@ -23,11 +26,23 @@ class Deepfake:
     """The ``deepfake`` model for a tuple of named people (see ``model.Trainable``)."""
 
     Config = DeepfakeConfig
+    shares = 1
+    card = ModelCard("any number of people, from minutes on a CPU: the place to start", "the original deepfake autoencoder (2017)")
 
     def __init__(self, config: DeepfakeConfig, people: Sequence[str], generator: torch.Generator) -> None:
         self.config, self.people = config, tuple(people)
-        self.networks = Autoencoder(config, len(self.people))
+        self.networks = self.networks_for(config, len(self.people))
         init_weights(self.networks, generator)
+
+    @staticmethod
+    def networks_for(config: DeepfakeConfig, people: int) -> Autoencoder:
+        """Make the networks, their weights as they come."""
+        return Autoencoder(config, people)
+
+    @staticmethod
+    def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
+        """Give the settings that a new run writes down: the learning rate by width."""
+        return plain_defaults(width, based=based, iterations=iterations)
 
     @property
     def size(self) -> int:
@@ -38,21 +53,13 @@ class Deepfake:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 3, S, S)."""
         return self.networks.path(person)
 
-    def parameter_groups(self) -> list[dict[str, object]]:
+    def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights with the optimiser settings they want, for Adam."""
-        return [{"params": list(self.networks.parameters()), "lr": self.config.lr, "betas": self.config.betas}]
+        return plain_groups(self.config, self.networks)
 
     def step(self, batch: Sequence[Batch], engine: Engine) -> dict[str, Tensor]:
         """Train one step on one batch a person, in the order of ``people`` -> mean losses, and each person's total."""
-        outputs = engine.networks([b.warped for b in batch])
-        losses = [reconstruction_losses(self.config, o, b.truth, b.weight) for o, b in zip(outputs, batch, strict=True)]
-        total = torch.stack([terms["total"] for terms in losses]).mean()
-        engine.optimizer.zero_grad(set_to_none=True)
-        engine.backward(total)
-        engine.optimizer.step()
-        mean = {name: torch.stack([terms[name].detach() for terms in losses]).mean() for name in losses[0]}
-        each = {f"total/{who}": terms["total"].detach() for who, terms in zip(self.people, losses, strict=True)}
-        return mean | each
+        return plain_step(self.config, self.people, batch, engine)
 
     def start_from(self, base: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> None:
         """Start from the pretrained base: its encoder, and for each person its decoder folded for their portraits.

@@ -1,4 +1,8 @@
-"""Losses on pictures in [0, 1], each weighted pixel by pixel."""
+"""Losses on pictures in [0, 1], each weighted pixel by pixel.
+
+Each is a mean over pictures: the loss of a batch is the mean of the losses of its halves, whatever their weights, so that batches
+added up and batches of several processes train as one large batch does.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,13 @@ from torch.nn import functional
 
 
 def weighted_l1(output: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Mean absolute error. output, truth (B, 3, H, W); weight (B, 1, H, W), its mean is divided out -> scalar."""
-    difference = (output - truth).abs().mean(1, keepdim=True)
-    return (difference * weight).sum() / weight.sum().clamp_min(1e-6)
+    """Mean absolute error. output, truth (B, 3, H, W); weight (B, 1, H, W), each picture's mean is divided out -> scalar."""
+    return weighted_mean((output - truth).abs().mean(1, keepdim=True), weight)
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean over pictures of each one's weighted mean. values, weight (B, 1, H, W) -> scalar."""
+    return ((values * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6)).mean()
 
 
 def grey(picture: Tensor) -> Tensor:
@@ -40,7 +48,7 @@ def ssim_map(output: Tensor, truth: Tensor, window: int = 7) -> Tensor:
 def dssim(output: Tensor, truth: Tensor, weight: Tensor, window: int = 7) -> Tensor:
     """Structural dissimilarity (1 - SSIM) / 2 of the lumas, weighted mean over pixels -> scalar in [0, 1]. In float32."""
     similarity = ssim_map(grey(output.float()), grey(truth.float()), window)
-    return ((1 - similarity) / 2 * weight).sum() / weight.sum().clamp_min(1e-6)
+    return weighted_mean((1 - similarity) / 2, weight)
 
 
 def edge_l1(output: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
@@ -51,4 +59,5 @@ def edge_l1(output: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     error = output - truth
     across = (error[..., :, 1:] - error[..., :, :-1]).abs().mean(1, keepdim=True) * weight[..., :, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs().mean(1, keepdim=True) * weight[..., 1:, :]
-    return (across.sum() + down.sum()) / (2 * weight.sum().clamp_min(1e-6))
+    each = (across.sum((1, 2, 3)) + down.sum((1, 2, 3))) / (2 * weight.sum((1, 2, 3)).clamp_min(1e-6))
+    return each.mean()

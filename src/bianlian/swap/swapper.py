@@ -37,14 +37,15 @@ class CompiledSwapper:
         return self._person
 
     def swap(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Swap a batch: crops (N, S, S, 3) uint8 -> faces of the same shape, masks (N, S, S) of ones. See ``model.Swapper``."""
+        """Swap a batch: crops (N, S, S, 3) uint8 -> faces of the same shape, masks (N, S, S). See ``model.Swapper``."""
         wanted = (self._size, self._size, 3)
         if crops.ndim != 4 or crops.shape[1:] != wanted or crops.dtype != np.uint8:
             raise InputError(f"the swapper takes uint8 crops of shape (N, {self._size}, {self._size}, 3), got {crops.shape}")
         pictures = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         drawn = self._network(pictures)[0]
-        faces = np.clip(drawn.transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(np.uint8)
-        return faces, np.ones(crops.shape[:3], np.float32)
+        faces = np.clip(drawn[:, :3].transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(np.uint8)
+        masks = np.clip(drawn[:, 3], 0, 1) if drawn.shape[1] == 4 else np.ones(crops.shape[:3])
+        return faces, masks.astype(np.float32)
 
 
 def open_swapper(run: Path, to: str, *, threads: int | None = None) -> CompiledSwapper:

@@ -3,7 +3,8 @@
 checkpoints/000300/networks.safetensors   weights
 checkpoints/000300/average.safetensors    their moving average, which is what swaps and previews use
 checkpoints/000300/optimizer.safetensors  Adam's moments and steps
-checkpoints/000300/state.json             schema, iteration, seconds of training, sha256 of each file
+checkpoints/000300/state.json             schema, iteration, seconds of training, setbacks, shares, sha256 of each file
+snapshots/000300.safetensors              the moving average alone, in half precision, never dropped
 """
 
 from __future__ import annotations
@@ -22,31 +23,39 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bianlian.errors import OutputError, RunError
-from bianlian.files import read_plain, refuse_link, replacing_folder, sha256_of
+from bianlian.files import read_plain, refuse_link, replacing, replacing_folder, sha256_of
 
 SCHEMA = 1
-KEPT = 2
-"""Newest checkpoints that stay."""
+KEPT, BACKUPS = 2, 3
+"""Newest checkpoints that stay, and newest backups among the older ones."""
 FILES = ("networks", "average", "optimizer")
 _LARGEST_STATE = 1 << 16
-_MOST_ITERATIONS = 1 << 53
+_MOST_ITERATIONS, _MOST_SETBACKS = 1 << 53, 1000
 _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}
 """What Adam keeps for each weight."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """State of a run after ``iteration`` steps. seconds: spent training so far. The rest: name -> tensor on the CPU."""
+    """State of a run after ``iteration`` steps. seconds: spent training so far. The rest: name -> tensor on the CPU.
+
+    setbacks: how often training was rolled back. shares: of each person in the batches, none while they are equal.
+    """
 
     iteration: int
     seconds: float
     networks: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
+    setbacks: int = 0
+    shares: tuple[float, ...] = ()
 
 
-def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint and drop all but the newest two -> its folder. Raises OutputError; older ones stay then."""
+def save_checkpoint(run: Path, checkpoint: Checkpoint, backup_every: int = 0) -> Path:
+    """Write a checkpoint and drop old ones -> its folder. Raises OutputError; older ones stay then.
+
+    The newest two stay, and of the older ones the newest three whose iteration is a multiple of backup_every (0: none).
+    """
     folder = run / "checkpoints" / f"{checkpoint.iteration:06d}"
     refuse_link(folder.parent)
     with replacing_folder(folder) as temporary:
@@ -59,11 +68,45 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
             except SafetensorError as error:
                 raise OutputError(f"{folder}: the checkpoint cannot be written: {error}") from error
             digests[path.name] = sha256_of(path)
-        state = {"schema": SCHEMA, "iteration": checkpoint.iteration, "seconds": checkpoint.seconds, "sha256": digests}
+        numbers = {name: getattr(checkpoint, name) for name in ("iteration", "seconds", "setbacks", "shares")}
+        state = {"schema": SCHEMA, **numbers, "sha256": digests}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    for old in list_checkpoints(run)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+    older = list_checkpoints(run)[:-KEPT]
+    backups = [p for p in older if backup_every and int(p.name) and int(p.name) % backup_every == 0][-BACKUPS:]
+    for old in older:
+        if old not in backups:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def snapshot_path(run: Path, iteration: int) -> Path:
+    """Tell where the snapshot of an iteration lies."""
+    return run / "snapshots" / f"{iteration:06d}.safetensors"
+
+
+def save_snapshot(run: Path, iteration: int, average: Mapping[str, Tensor]) -> Path:
+    """Write averaged weights in half precision -> the file. Raises OutputError."""
+    path = snapshot_path(run, iteration)
+    refuse_link(path.parent)
+    with replacing(path) as temporary:
+        save_file({k: v.detach().cpu().to(_half(v)).contiguous() for k, v in average.items()}, temporary)
+    return path
+
+
+def load_snapshot(run: Path, iteration: int) -> dict[str, Tensor]:
+    """Read the averaged weights of a snapshot as float32. Raises RunError, naming those there are."""
+    path = snapshot_path(run, iteration)
+    if not path.is_file():
+        there = ", ".join(str(int(p.stem)) for p in sorted(path.parent.glob("*.safetensors"))) or "none"
+        raise RunError(f"{run} has no snapshot of iteration {iteration}; there are: {there} (train --snapshot-every makes them)")
+    try:
+        return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    except (OSError, SafetensorError, ValueError, KeyError, AttributeError) as error:
+        raise RunError(f"the snapshot {path} is damaged: {error}; choose another one") from error
+
+
+def _half(tensor: Tensor) -> torch.dtype:
+    return torch.float16 if tensor.is_floating_point() else tensor.dtype
 
 
 def list_checkpoints(run: Path) -> list[Path]:
@@ -86,7 +129,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read all of a checkpoint. Raises RunError when it is damaged, saying what to do."""
     state = _state(folder)
     parts = {name: _load(folder, name, state) for name in FILES}
-    return Checkpoint(state["iteration"], state["seconds"], **parts)
+    return Checkpoint(state["iteration"], state["seconds"], **parts, setbacks=state["setbacks"], shares=state["shares"])
 
 
 def load_average(folder: Path) -> dict[str, Tensor]:
@@ -138,13 +181,27 @@ def _state(folder: Path) -> dict[str, Any]:
         state = json.loads(read_plain(folder / "state.json", _LARGEST_STATE))
         if state["schema"] != SCHEMA:
             raise RunError(f"{folder} has schema {str(state['schema'])[:20]}, this version reads schema {SCHEMA}")
-        if type(state["iteration"]) is not int or not 0 <= state["iteration"] <= _MOST_ITERATIONS:
-            raise TypeError("iteration")
-        if type(state["seconds"]) not in (int, float) or not (0 <= state["seconds"] < math.inf):
-            raise TypeError("seconds")
-        return {"iteration": state["iteration"], "seconds": float(state["seconds"]), "sha256": dict(state["sha256"])}
+        return _checked(state)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunError(_damaged(folder, "state.json")) from error
+
+
+def _checked(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of a state, each within what training can reach. Raises TypeError, KeyError, ValueError or OverflowError."""
+    for name, most in (("iteration", _MOST_ITERATIONS), ("setbacks", _MOST_SETBACKS)):
+        if type(state.get(name, 0)) is not int or not 0 <= state.get(name, 0) <= most:
+            raise TypeError(name)
+    shares = tuple(state.get("shares", ()))
+    for number in (state["seconds"], *shares):
+        if type(number) not in (int, float) or not 0 <= number < math.inf:
+            raise TypeError("seconds or shares")
+    return {
+        "iteration": state["iteration"],
+        "seconds": float(state["seconds"]),
+        "setbacks": state.get("setbacks", 0),
+        "shares": tuple(map(float, shares)),
+        "sha256": dict(state["sha256"]),
+    }
 
 
 def _load(folder: Path, name: str, state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,14 +1,20 @@
-"""What a run writes down while it trains: TensorBoard and ``metrics.jsonl``."""
+"""What a run writes down while it trains: mean losses, to TensorBoard and ``metrics.jsonl``."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 
+import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from bianlian.files import open_plain, refuse_link, replacing, writing
+from bianlian.train.batches import Feed
+from bianlian.train.processes import Processes
 
 METRICS = "metrics.jsonl"
 _LONGEST = 1 << 16
@@ -27,18 +33,58 @@ class RunLog:
             self._file = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run / "log"), purge_step=resume_at + 1)
 
-    def write(self, iteration: int, seconds: float, losses: Mapping[str, float]) -> None:
-        """Add one line. seconds: spent training so far."""
-        row = {"iteration": iteration, "seconds": round(seconds, 3), "losses": {k: round(v, 6) for k, v in losses.items()}}
-        self._file.write(json.dumps(row) + "\n")
+    def write(self, iteration: int, seconds: float, losses: Mapping[str, float], state: Mapping[str, float]) -> None:
+        """Add one line. seconds: spent training so far; state: of the training itself, such as ``waited`` and ``rate``."""
+        numbers = {k: round(v, 9) for k, v in state.items()}
+        named = {k: round(v, 6) for k, v in losses.items()}
+        self._file.write(json.dumps({"iteration": iteration, "seconds": round(seconds, 3), **numbers, "losses": named}) + "\n")
         self._file.flush()
-        for name, value in losses.items():
+        for name, value in {**losses, **{f"training/{k}": v for k, v in state.items()}}.items():
             self._board.add_scalar(name, value, iteration)
 
     def close(self) -> None:
         """Write what is left."""
         self._file.close()
         self._board.close()
+
+
+class Meter:
+    """Mean losses since they were last read, over all processes, and how much of that time went by waiting for batches."""
+
+    def __init__(self, processes: Processes, feed: Feed) -> None:
+        self._processes, self._feed = processes, feed
+        self._sums, self._count, self._means = dict[str, Tensor](), 0, dict[str, float]()
+        self._waited, self._read = 0.0, monotonic()
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Take one step's losses."""
+        self._sums = {name: self._sums[name] + value if self._count else value for name, value in losses.items()}
+        self._count += 1
+        self._means = {}
+
+    def means(self) -> dict[str, float]:
+        """Give the means since the last ``read``; empty before the first step."""
+        if self._sums and not self._means:
+            stacked = torch.stack([value.float() for value in self._sums.values()]) / self._count
+            self._processes.average([stacked])
+            self._means = dict(zip(self._sums, stacked.tolist(), strict=True))
+        return self._means
+
+    def bad(self) -> str | None:
+        """Name a loss that is no number, None when all are."""
+        return next((name for name, value in self.means().items() if not math.isfinite(value)), None)
+
+    def read(self) -> tuple[dict[str, float], float]:
+        """Give the means and the share of waiting, [0, 1], and begin anew."""
+        means, now = self.means(), monotonic()
+        share = min(1.0, (self._feed.waited - self._waited) / max(1e-9, now - self._read))
+        self._waited, self._read = self._feed.waited, now
+        self.clear()
+        return means, share
+
+    def clear(self) -> None:
+        """Forget the losses."""
+        self._sums, self._count, self._means = {}, 0, {}
 
 
 def _keep_until(path: Path, iteration: int) -> None:

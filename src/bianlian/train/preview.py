@@ -31,7 +31,8 @@ def preview(model: Trainable, maker: BatchMaker) -> Image:
             indices = [int(i) for i in np.linspace(0, count - 1, FACES + 2)[1:-1]]
             faces = np.stack([maker.plain(person, i) for i in indices])
             device = next(model.networks.parameters()).device
-            drawn = [to_uint8(model.path(to)(to_tensor(faces).to(device))) for to in range(people)]
+            seen = to_tensor(faces).to(device)
+            drawn = [to_uint8(composed(model.path(to)(seen), seen)) for to in range(people)]
             blocks += [np.concatenate([faces[k], *(d[k] for d in drawn)], axis=1) for k in range(FACES)]
     model.networks.train()
     return np.concatenate(blocks)
@@ -47,6 +48,13 @@ def save_preview(image: Image, run: Path, iteration: int) -> Path | None:
         data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
         temporary.write_bytes(data.tobytes())
     return path
+
+
+def composed(drawn: torch.Tensor, under: torch.Tensor) -> torch.Tensor:
+    """Lay what a path draws, (N, 3, S, S) or with a mask (N, 4, S, S), over what it saw -> (N, 3, S, S)."""
+    if drawn.shape[1] == 3:
+        return drawn
+    return drawn[:, 3:] * drawn[:, :3] + (1 - drawn[:, 3:]) * under
 
 
 def to_uint8(pictures: torch.Tensor) -> Image:

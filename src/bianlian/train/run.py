@@ -1,16 +1,17 @@
 """A run: a folder that holds the settings, checkpoints, previews and logs of one trained model.
 
 RUN/run.toml          the resolved settings: model, people and their facesets, augmentation, seed
-RUN/checkpoints/N/    state after iteration N (``checkpoint``), the newest two
+RUN/checkpoints/N/    state after iteration N (``checkpoint``), the newest two and some backups
+RUN/snapshots/N       weights after iteration N that are never dropped, where they are wanted
 RUN/previews/N.png    pictures after iteration N, never overwritten
 RUN/log/              TensorBoard
-RUN/metrics.jsonl     losses and speed, a line every few iterations
+RUN/metrics.jsonl     losses, learning rate, share of waiting: a line every few iterations
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from bianlian.faceset.store import Faceset
 from bianlian.files import replacing
 from bianlian.model.protocol import Trainable
 from bianlian.train.augment import AugmentConfig
+from bianlian.train.settings import TrainSettings
 
 SCHEMA = 1
 SETTINGS = "run.toml"
@@ -50,7 +52,7 @@ class RunConfig:
 
     model: name in the table of models. people: in the order of the decoders. settings: the model's own, as plain values.
     batch: faces of each person a step. precision: Fabric's name, such as ``32-true`` or ``bf16-mixed``. start: ``base``,
-    ``scratch`` or a weights file. seed: fixes weights and batches.
+    ``scratch`` or a weights file. seed: fixes weights and batches. training: how it trains.
     """
 
     model: str
@@ -62,6 +64,7 @@ class RunConfig:
     start: str
     seed: int
     schema: int = SCHEMA
+    training: TrainSettings = field(default_factory=TrainSettings)
 
     def __post_init__(self) -> None:
         names = [p.name for p in self.people]

@@ -1,0 +1,49 @@
+"""A decoder that draws a face and where it belongs: ``mask * rgb + (1 - mask) * picture``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from bianlian.model.autoencoder import Decoder, DeepfakeConfig
+from bianlian.model.drawn import Drawn
+from bianlian.model.octave import convolution
+
+OPEN = 3.0
+"""First bias of the mask: sigmoid(3) = 0.95."""
+
+
+class MaskedDecoder(nn.Module):
+    """The plain ``Decoder`` with one more channel, the mask: (B, inner, 8, 8) -> ``Drawn``, here with rgb in [0, 1]."""
+
+    def __init__(self, config: DeepfakeConfig) -> None:
+        super().__init__()
+        self.plain = Decoder(config)
+        self.alpha = convolution(config.widths.decoder[-1], 1, 5, alphas=(config.octave, 0.0))
+
+    def forward(self, x: Tensor) -> Drawn:
+        """Draw the face and the mask."""
+        maps = self.plain.features(x)
+        return Drawn(torch.sigmoid(self.plain.rgb(maps)), torch.sigmoid(self.alpha(maps)))
+
+
+class MaskedPath(nn.Module):
+    """Encoder and a decoder of ``Drawn``, for swaps: (B, 3, S, S) in [0, 1] -> (B, 4, S, S) in [0, 1], the mask last."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, *, signed: bool) -> None:
+        """Join them. signed: the decoder's pictures are in [-1, 1]."""
+        super().__init__()
+        self.encoder, self.decoder, self.signed = encoder, decoder, signed
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Draw the face and the mask."""
+        drawn: Drawn = self.decoder(self.encoder(x))
+        rgb = (drawn.rgb + 1) / 2 if self.signed else drawn.rgb
+        return torch.cat([rgb, drawn.mask], 1)
+
+
+def open_mask(head: nn.Module) -> None:
+    """Let a mask start open, the same everywhere. head: the convolution that draws it."""
+    with torch.no_grad():
+        for name, weight in head.named_parameters():
+            weight.fill_(OPEN if name.endswith("bias") else 0.0)
