@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from bianlian.cli import main
 from bianlian.faceset.store import Faceset
@@ -22,31 +20,8 @@ from bianlian.train.checkpoint import Checkpoint, save_checkpoint
 from bianlian.train.evaluate import Direction, Eyes, evaluate, told
 from bianlian.train.run import RunConfig, entries
 from bianlian.types import Face, Image, Landmarks
+from known_models import Known, Towards
 from made_faces import make_faceset
-
-
-class Towards(nn.Module):
-    """Moves a picture some share of the way to a fixed one."""
-
-    def __init__(self, aim: torch.Tensor, share: float) -> None:
-        super().__init__()
-        self.aim, self.share = nn.Parameter(aim), share
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * (1 - self.share) + self.aim * self.share
-
-
-class Known:
-    """A model of two people whose drawers are known."""
-
-    size = 64
-    people = ("ana", "ben")
-
-    def __init__(self, drawers: Sequence[nn.Module]) -> None:
-        self.networks = nn.ModuleList(drawers)
-
-    def path(self, person: int) -> nn.Module:
-        return self.networks[person]
 
 
 class MeanColour:

@@ -96,18 +96,28 @@ def _pair(target: Frame, out: Frame, truth: Frame | None, follower: Follower, ey
     start = follower.find(target.index, target.image, out.image)
     if start is None:
         return None
+    images = [out.image] + ([truth.image] if truth is not None else [])
+    pair = look(target, images, start, eyes, describe=describe)
+    theirs = None if pair is None else pair.target.landmarks
+    follower.saw(None if theirs is None else Face(box_of(theirs.points), 1.0, theirs))
+    return pair
+
+
+def look(target: Frame, others: Sequence[Image], start: Face, eyes: Eyes, *, describe: bool) -> Pair | None:
+    """Mark and describe a face whose place is roughly known, in the target and in output and truth (``others``).
+
+    None where the target shows none there.
+    """
     theirs = _marked(eyes.landmarker, target.image, start)
     region = None if theirs is None else region_of(theirs, target.image.shape)
     if theirs is None or region is None:
-        follower.saw(None)
         return None
-    follower.saw(Face(box_of(theirs.points), 1.0, theirs))
     # All pictures are marked from the same start, so that equal pictures get equal points.
     seen = [Seen(target.image, theirs)]
-    seen += [Seen(f.image, _near(_marked(eyes.landmarker, f.image, start), theirs)) for f in (out, truth) if f is not None]
+    seen += [Seen(image, _near(_marked(eyes.landmarker, image, start), theirs)) for image in others]
     if describe:
         seen = [replace(s, looks=_looks(eyes.describer, s.image, s.landmarks)) for s in seen]
-    return Pair(target.index, seen[1], seen[0], region, seen[2] if truth is not None else None)
+    return Pair(target.index, seen[1], seen[0], region, seen[2] if len(seen) > 2 else None)
 
 
 def _marked(landmarker: Landmarker, image: Image, start: Face) -> Landmarks | None:
