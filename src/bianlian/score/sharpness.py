@@ -23,7 +23,7 @@ CARD = Card(
     says="variance of the Laplacian inside the face, output over target",
     source="Pech-Pacheco et al. 2000",
     part="sharpness",
-    bad=6.0,
+    bad=10.0,
     good=1.2,
 )
 
