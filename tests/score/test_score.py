@@ -85,7 +85,7 @@ def found(files: dict[str, Path]) -> Score:
 
 def test_the_score_names_what_is_wrong(found: Score) -> None:
     assert found.read == len(found.frames) == 10
-    assert found.total.held_by in {"sharpness", "expression"}  # it is blurred, and another person's face in every third frame
+    assert found.total.held_by in {"sharpness", "expression"}  # it is blurred, and wears the donor's expression
     assert found.total.parts["sharpness"] < 0.5 < found.total.parts["seam"]
     assert found.total.score is not None
     assert 5 < found.total.score < 80
