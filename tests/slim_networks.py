@@ -1,10 +1,8 @@
-"""Networks for tests: the light ones of 64 px at a quarter of their widths, a sixteenth of the work, and one of known answers."""
+"""Networks for tests: the light ones of 64 px at a quarter of their widths, a sixteenth of the work."""
 
 from __future__ import annotations
 
 import pytest
-import torch
-from torch import nn
 
 from bianlian.model.autoencoder import WIDTHS, Widths
 from bianlian.model.gan_nets import JUDGE
@@ -14,14 +12,3 @@ def slim_networks(patch: pytest.MonkeyPatch) -> None:
     """Narrow the light networks of 64 px until ``patch`` is undone."""
     patch.setitem(WIDTHS, ("light", 64), Widths((16, 32, 64, 48), 96, 48, (32, 16, 8)))
     patch.setitem(JUDGE, "light", (8, 16, 32, 32))
-
-
-class Towards(nn.Module):
-    """Moves a picture some share of the way to a fixed one."""
-
-    def __init__(self, aim: torch.Tensor, share: float) -> None:
-        super().__init__()
-        self.aim, self.share = nn.Parameter(aim), share
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * (1 - self.share) + self.aim * self.share

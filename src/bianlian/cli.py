@@ -24,6 +24,8 @@ COMMANDS = {
     "swap": ("bianlian.commands.swap:Swap", "put a trained person's face into footage"),
     "export": ("bianlian.commands.export:Export", "write a trained person's network for other programs: ONNX or OpenVINO"),
     "score": ("bianlian.commands.score:Score", "say by numbers how good a swap is, with controls and a report"),
+    "score-run": ("bianlian.commands.score_run:ScoreRun", "score every direction of a trained run on held-out faces"),
+    "bench": ("bianlian.commands.bench:BenchCommand", "score any tool's swaps of pairs whose truth is known"),
     "verify": ("bianlian.commands.verify:Verify", "say whether files were made here, and whether they were changed since"),
     "consent": ("bianlian.commands.consent:ConsentCommand", "show or add the record of who agreed to what"),
     "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),

@@ -111,6 +111,8 @@ def test_a_check_says_which_control_failed() -> None:
         (pose.CARD, pose.CARD.good, NONE, 1.0),
         (pose.CARD, pose.CARD.bad, NONE, 0.0),
         (pose.CARD, 3.0, 3.0, 1.0),
+        (pose.CARD, pose.CARD.bad + 2.0, pose.CARD.good + 2.0, 0.0),  # the codec's cost moves both ends
+        (coverage.CARD, 85.0, 95.0, 0.5),  # 75 to 95
         (coverage.CARD, 90.0, NONE, 0.5),
         (sharpness.CARD, 1.0, NONE, 1.0),
         (sharpness.CARD, 1 / sharpness.CARD.bad, NONE, 0.0),
@@ -127,8 +129,8 @@ def test_nothing_makes_up_for_a_part_that_is_missing() -> None:
     assert total(fine).score == pytest.approx(100)
     assert total(fine).held_by is None
     dead = total(fine | {"c": made_result(card_of("expression"), 0.0)})
-    # weights 0.15, 0.15 and 0.2; the dead part counts 0.01
-    assert dead.score == pytest.approx(100 * 0.01 ** (0.2 / 0.5))
+    # weights 0.1, 0.15 and 0.3; the dead part counts 0.01
+    assert dead.score == pytest.approx(100 * 0.01 ** (0.3 / 0.55))
     assert dead.held_by == "expression"
     left_out = total(fine | {"c": made_result(card_of("expression"), 0.0, invalid="a control failed")})
     assert left_out.score == pytest.approx(100)

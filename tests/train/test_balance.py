@@ -18,8 +18,8 @@ from bianlian.train.balance import counts, fair_shares, shares_by, undrawn_share
 from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.held_out import held_out
 from bianlian.types import Image, Points
+from known_models import Towards
 from made_faces import make_faceset
-from slim_networks import Towards
 
 
 def test_held_out_faces_are_the_last_of_each_stretch() -> None:

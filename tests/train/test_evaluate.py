@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from torch import nn
 
 from bianlian.cli import main
 from bianlian.faceset.store import Faceset
@@ -21,21 +20,8 @@ from bianlian.train.checkpoint import Checkpoint, save_checkpoint
 from bianlian.train.evaluate import Direction, Eyes, evaluate, told
 from bianlian.train.run import RunConfig, entries
 from bianlian.types import Face, Image, Landmarks
+from known_models import Known, Towards
 from made_faces import make_faceset
-from slim_networks import Towards
-
-
-class Known:
-    """A model of two people whose drawers are known."""
-
-    size = 64
-    people = ("ana", "ben")
-
-    def __init__(self, drawers: Sequence[nn.Module]) -> None:
-        self.networks = nn.ModuleList(drawers)
-
-    def path(self, person: int) -> nn.Module:
-        return self.networks[person]
 
 
 class MeanColour:

@@ -18,9 +18,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from tyro.conf import Positional, arg
 
 from bianlian.config import assigned
-from bianlian.errors import Interrupted
-from bianlian.train.evaluate import evaluate, told
+from bianlian.errors import ConfigError, Interrupted
+from bianlian.score.measure import Eyes as ScoreEyes
+from bianlian.score.previews import PreviewJudge
+from bianlian.train.evaluate import evaluate, open_eyes, told
 from bianlian.train.loop import Limits, train
+from bianlian.train.plateau import Judge, Plateau
 from bianlian.train.processes import Processes, together
 from bianlian.train.settings import TrainSettings
 from bianlian.train.start import BASE, Begun, Choices, begin, resume
@@ -102,6 +105,12 @@ class Train:
     snapshot_every: int = 0
     """Keep the weights alone, in half precision, every so many iterations, all of them; 0 for none."""
 
+    score: bool = True
+    """Score every direction on held-out faces with every preview; what `bianlian score-run` does."""
+
+    until_plateau: int = 0
+    """Stop when the score has not risen for so many previews in a row; 0 to go on whatever the score."""
+
     evaluate: bool = True
     """Say at the end how well each person is drawn on the others' held-out frames."""
 
@@ -129,12 +138,21 @@ class Train:
             backup_every=self.backup_every,
             snapshot_every=self.snapshot_every,
         )
+        plateau = Plateau(self.until_plateau)
         begun = self._begun(processes, console.print)
         for faceset in begun.facesets:
             console.print(f"{faceset.person}: {faceset.kept_count} faces of {faceset.path}")
         with stopping(console) as stop, watching(console, limits) as watch:
-            seen = watch if processes.first else None
-            result = train(begun, self.out, limits, stop=stop, watch=seen, note=console.print, processes=processes)
+            result = train(
+                begun,
+                self.out,
+                limits,
+                stop=lambda: stop() or plateau.reached(),
+                watch=watch if processes.first else None,
+                note=console.print,
+                processes=processes,
+                judge=self._judge(plateau, console.print) if processes.first else None,
+            )
         if not processes.first:
             return
         share = 100 * result.waited / max(result.seconds, 1e-9)
@@ -143,6 +161,8 @@ class Train:
             raise Interrupted(f"{done}; saved, go on with --resume")
         out = Console(highlight=False, markup=False, soft_wrap=True)
         out.print(f"{done}; previews in {self.out / 'previews'}")
+        if plateau.reached():
+            out.print(f"stopped: the score has not risen for {plateau.since} previews; {plateau.best:.1f} at {plateau.best_at}")
         if self.evaluate:
             for line in told(evaluate(self.out, begun.facesets, note=console.print)):
                 out.print(line)
@@ -151,6 +171,18 @@ class Train:
         if self.resume:
             return resume(self.out, self.facesets)
         return begin(self.out, self.facesets, self.choices(), note=note, processes=processes)
+
+    def _judge(self, plateau: Plateau, note: Note) -> Judge | None:
+        """Open what scores the previews; None when nobody asked, or, with a note, when its networks are not in the cache."""
+        if self.until_plateau and not self.score:
+            raise ConfigError("until-plateau wants the score of the previews; leave --no-score out")
+        if not self.score:
+            return None
+        eyes = open_eyes(fetch=self.until_plateau > 0)
+        if eyes is None:
+            note("previews are not scored: the networks that judge are not in the cache (`bianlian doctor --fetch`)")
+            return None
+        return PreviewJudge(self.out, ScoreEyes(eyes.landmarker, eyes.describer), plateau, note)
 
     def choices(self) -> Choices:
         """Gather what was chosen for a new run."""

@@ -109,8 +109,8 @@ def _deviation(name: str) -> Metric:
         says=f"correlation over time of the opening of the {name} with the target's",
         source="Pearson's r; a value a frame: deviation from the fit, % of the face's width",
         part="expression",
-        bad=0.4,
-        good=0.95,
+        bad=0.6,
+        good=0.96,
     )
     return Metric(card, _look, _follows, width=2 * _N, series=series, value=_correlation(name))
 
@@ -147,7 +147,7 @@ MISSED = Metric(
         source="coefficients from landmarks; ours",
         digits=0,
         part="expression",
-        bad=70.0,
+        bad=100.0,
         good=20.0,
     ),
     _look,

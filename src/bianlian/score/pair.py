@@ -119,6 +119,17 @@ def region_of(landmarks: Landmarks, shape: tuple[int, ...]) -> Region | None:
     return Region((left, top, right, bottom), np.asarray((inside - outside) / size, np.float32), size, whole)
 
 
+def shrunk(picture: Image, size: tuple[int, int]) -> Image:
+    """Scale an 8-bit picture (H, W) or (H, W, 3) to ``size`` (width, height), every pixel counted; halved first while it can be,
+    which is several times as fast as the rest of the way.
+    """
+    while picture.shape[0] >= 2 * size[1] and picture.shape[1] >= 2 * size[0]:
+        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+        picture = np.asarray(cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_AREA if picture.shape[1] > size[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
+
+
 def eye_distance(points: Points) -> float:
     """Distance of the outer eye corners of 68 points, in pixels."""
     return float(np.hypot(*(points[36] - points[45])))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from bianlian.detect import Detector
 from bianlian.errors import InputError, NoFaceError
+from bianlian.faceset.ahead import ahead
 from bianlian.faceset.header import HEADER
 from bianlian.faceset.store import Faceset
 from bianlian.geometry import apply, box_of
@@ -27,6 +29,7 @@ ENOUGH = 8
 """Pictures from which on half of them are held out."""
 TWIN = 0.3
 """A distractor nearer than this to the source is taken to be the source and left out."""
+_AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ def with_others(people: People, folder: Path, finders: Finders, note: Note) -> P
 
 def describe_person(path: Path, finders: Finders, note: Note) -> Array:
     """Describe up to ``MOST`` pictures of a person -> (n, D), in order. Of several faces in a picture the largest counts."""
-    looks = [finders.describer.describe(image, [face])[0] for image, face in islice(_faces(path, finders, note), MOST)]
+    with closing(ahead(_faces(path, finders, note), _AHEAD)) as found:
+        looks = [finders.describer.describe(image, [face])[0] for image, face in islice(found, MOST)]
     if not looks:
         raise NoFaceError(f"no face was found in {path}, which should show a person; give clear pictures of one")
     return np.stack(looks)
@@ -106,7 +110,7 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"people must be a folder with one picture or folder a person, got {folder}")
 
 
-def _faces(path: Path, finders: Finders, note: Note) -> Iterator[tuple[Image, Face]]:
+def _faces(path: Path, finders: Finders, note: Note) -> Generator[tuple[Image, Face], None, None]:
     check_person(path)
     if path.is_dir() and (path / HEADER).is_file():
         yield from _of_faceset(Faceset.open(path, note=note))

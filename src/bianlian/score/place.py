@@ -22,8 +22,8 @@ CARD = Card(
     says="how far eyes, nose and mouth together lie from the target's",
     source="distance of centroids; ours",
     part="expression",
-    bad=5.0,
-    good=0.7,
+    bad=2.0,
+    good=0.4,
 )
 
 

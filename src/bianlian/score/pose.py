@@ -23,8 +23,8 @@ CARD = Card(
     says="angle between the head's rotation in output and target",
     source="geodesic angle, Huynh 2009",
     part="expression",
-    bad=6.0,
-    good=1.2,
+    bad=5.0,
+    good=1.0,
 )
 
 

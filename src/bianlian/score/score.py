@@ -101,6 +101,7 @@ def score(
     truth: Path | None = None,
     people: Path | None = None,
     settings: ScoreSettings | None = None,
+    finders: Finders | None = None,
     progress: Progress = silent,
     note: Note = silent,
 ) -> Score:
@@ -108,6 +109,7 @@ def score(
 
     out, target, truth: videos, pictures or folders with the same frames. source: a faceset, video, picture or folder of pictures
     of the person whose face was put in. people: folder of others, one picture or folder each, that the face might be taken for.
+    finders: what ``settings`` name, opened already; opened here when None.
     Raises InputError for footage that does not belong together, NoFaceError, VideoError, ConfigError, WeightsError.
     """
     settings, start, notes = settings or ScoreSettings(), perf_counter(), list[str]()
@@ -121,9 +123,7 @@ def score(
     if people is not None:
         check_folder(people)
     how = made(out, target, tell)
-    finders = Finders(
-        *(plugins.load(kind, getattr(settings, kind))() for kind in ("detector", "landmarker", "describer"))  # in this order
-    )
+    finders = finders or open_finders(settings)
     known = _people(source, people, finders, tell)
     metrics = [*PLAIN, *identity_metrics(known)]
     if truth is not None:
@@ -161,6 +161,12 @@ def score(
         notes=tuple(notes),
         took=perf_counter() - start,
     )
+
+
+def open_finders(settings: ScoreSettings) -> Finders:
+    """Load the networks that settings name. Raises PluginError, WeightsError."""
+    detector, landmarker = plugins.load("detector", settings.detector)(), plugins.load("landmarker", settings.landmarker)()
+    return Finders(detector, landmarker, plugins.load("describer", settings.describer)())
 
 
 class _Run:

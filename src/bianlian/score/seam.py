@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bianlian.score.metric import Card, Metric, median, near
-from bianlian.score.pair import Grey, Pair
+from bianlian.score.pair import Array, Pair, Region, Seen
 
 OFFSETS = (0.0, 0.04, 0.08)
 """Depths of the bands, in face sizes."""
@@ -33,16 +34,19 @@ CARD = Card(
 )
 
 
-def _energy(grey: Grey) -> Grey:
-    dx, dy = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.125)
-    return np.asarray(dx * dx + dy * dy, np.float32)
+def _energy(seen: Seen, region: Region, where: NDArray[np.intp]) -> Array:
+    """Squared gradient of the grey picture at some pixels of the region, by Sobel's operator."""
+    dx, dy = (np.asarray(d, np.int16).ravel()[where] / 8 for d in cv2.spatialGradient(region.cut(seen.grey)))
+    return np.asarray(dx * dx + dy * dy, np.float64)
 
 
 def _look(now: Pair, before: Pair | None) -> tuple[float]:
     del before
-    ours, theirs = (_energy(g) for g in now.greys)
     half = max(HALF, 1.5 / now.region.size)
-    bands = [np.abs(now.region.depth - depth) <= half for depth in OFFSETS]
+    where = np.flatnonzero((now.region.depth >= -half) & (now.region.depth <= OFFSETS[-1] + half))
+    depth = now.region.depth.ravel()[where]
+    ours, theirs = (_energy(s, now.region, where) for s in (now.out, now.target))
+    bands = [np.abs(depth - middle) <= half for middle in OFFSETS]
     ratios = [float((ours[b].mean() + _FLOOR) / (theirs[b].mean() + _FLOOR)) for b in bands if b.any()]
     return (max(ratios, default=np.nan),)
 

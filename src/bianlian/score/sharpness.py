@@ -23,13 +23,14 @@ CARD = Card(
     says="variance of the Laplacian inside the face, output over target",
     source="Pech-Pacheco et al. 2000",
     part="sharpness",
-    bad=6.0,
+    bad=10.0,
     good=1.2,
 )
 
 
 def _sharp(grey: Grey, region: Region) -> float:
-    return float(cv2.Laplacian(grey, cv2.CV_32F)[region.inner].var()) + _FLOOR
+    deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_32F), mask=region.inner.view(np.uint8))[1]
+    return float(deviation[0, 0]) ** 2 + _FLOOR
 
 
 def _look(now: Pair, before: Pair | None) -> tuple[float]:

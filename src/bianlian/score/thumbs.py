@@ -9,7 +9,7 @@ from typing import final
 import cv2
 import numpy as np
 
-from bianlian.score.pair import Pair
+from bianlian.score.pair import Pair, shrunk
 from bianlian.types import Image
 
 MOST = 512
@@ -72,8 +72,7 @@ def _fitted(pair: Pair) -> tuple[int, int]:
 
 def _square(pair: Pair, image: Image) -> Image:
     size = _fitted(pair)
-    how = cv2.INTER_AREA if size[0] < pair.region.depth.shape[1] else cv2.INTER_LINEAR
-    small = cv2.resize(pair.region.cut(image), size, interpolation=how)
+    small = shrunk(pair.region.cut(image), size)
     square = np.full((SIDE, SIDE, 3), 128, np.uint8)
     square[: small.shape[0], : small.shape[1]] = small
     return square

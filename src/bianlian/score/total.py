@@ -18,7 +18,7 @@ from bianlian.score.metric import Card, Part
 from bianlian.score.result import Result
 
 WEIGHTS: Mapping[Part, float] = MappingProxyType(
-    {"identity": 0.3, "expression": 0.2, "sharpness": 0.15, "seam": 0.15, "steadiness": 0.2, "truth": 0.4}
+    {"identity": 0.3, "expression": 0.3, "sharpness": 0.15, "seam": 0.1, "steadiness": 0.15, "truth": 0.4}
 )
 """Weights of the parts; those that there are, are scaled to sum to 1."""
 FLOOR = 0.01
@@ -71,13 +71,12 @@ def goodness(result: Result) -> float | None:
 
 
 def scaled(card: Card, value: float, codec: float = float("nan")) -> float:
-    """Place a value between ``bad`` and ``good`` -> 0 to 1. codec: what encoding alone scores; an error no larger than it is
-    none.
+    """Place a value between ``bad`` and ``good`` -> 0 to 1. codec: what encoding alone scores; where that is worse than ``good``,
+    both move there, so that what the codec costs counts for nothing.
     """
     if card.better == "one":
         away = abs(float(np.log(max(value, 1e-6))))
         return float(np.clip(1 - (away - np.log(card.good)) / (np.log(card.bad) - np.log(card.good)), 0, 1))
-    good = card.good
-    if card.better == "down" and np.isfinite(codec):
-        good = min(max(good, codec), 0.9 * card.bad)
-    return float(np.clip((value - card.bad) / (good - card.bad), 0, 1))
+    moved = codec - card.good if np.isfinite(codec) else 0.0
+    moved = max(0.0, moved) if card.better == "down" else min(0.0, moved)
+    return float(np.clip((value - card.bad - moved) / (card.good - card.bad), 0, 1))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from bianlian.score.metric import Card, Metric, median, near
-from bianlian.score.pair import Grey, Pair
+from bianlian.score.pair import Grey, Pair, shrunk
 
 SIDE = 128
 """Side of the square that flow and difference are taken in."""
@@ -37,7 +37,7 @@ def squares(now: Pair, before: Pair, side: int) -> tuple[Grey, Grey, Grey, Grey,
     """Cut the place of the face now, out of both frames -> output, target, output before, target before, depth; (side, side)."""
     x1, y1, x2, y2 = now.region.box
     small = [
-        np.asarray(cv2.resize(seen.grey[y1:y2, x1:x2], (side, side), interpolation=cv2.INTER_AREA), np.float32)
+        np.asarray(shrunk(seen.grey[y1:y2, x1:x2], (side, side)), np.float32)
         for seen in (now.out, now.target, before.out, before.target)
     ]
     depth = np.asarray(cv2.resize(now.region.depth, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)

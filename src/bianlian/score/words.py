@@ -66,8 +66,8 @@ def recogniser(score: Score) -> Said:
     name = score.settings.describer
     if score.made.by_us:
         return Said(
-            f"Identity is scored by the describer '{name}'. No network of this project was trained with it; a swap uses it only to "
-            "choose whose face is swapped."
+            f"Identity is scored by the describer '{name}'. A swap uses it only to choose whose face is swapped, and no network of "
+            "this project was trained with it, but for runs with the setting perceptual=dlib, whose figures are too good."
         )
     return Said(
         f"Identity is scored by the describer '{name}'. Nothing says how the output was made: if its maker was trained with that "

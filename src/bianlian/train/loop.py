@@ -27,6 +27,7 @@ from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.checkpoint import Checkpoint, load_checkpoint, newest, save_checkpoint, save_snapshot
 from bianlian.train.cpu import keep_memory
 from bianlian.train.log import Meter, RunLog
+from bianlian.train.plateau import Judge
 from bianlian.train.preview import preview, save_preview
 from bianlian.train.processes import ALONE, Processes
 from bianlian.train.run import SETTINGS
@@ -101,11 +102,12 @@ def train(
     watch: Watcher | None = None,
     note: Note = silent,
     processes: Processes = ALONE,
+    judge: Judge | None = None,
 ) -> TrainResult:
     """Train a run in its folder until a limit is reached or ``stop`` says so; saves at the end.
 
     begun: from ``start.begin`` or ``start.resume``. On a CPU a resumed run equals an unbroken one bit for bit. processes: all of
-    them call this with the same arguments; the first one writes, each trains on ``batch`` faces of its own.
+    them call this with the same arguments; the first one writes, each trains on ``batch`` faces of its own. judge: of previews.
     Raises NoFaceError for a person without a kept face, RunError for a damaged checkpoint or a loss that is no number time and
     again, OutputError when the disk is full or another process is training the run; the last saved state stays.
     """
@@ -117,7 +119,7 @@ def train(
         fabric = _fabric(begun.run.precision, processes)
         maker, state, saved = _prepared(begun, folder, fabric.device)
         with closing(Feed(maker)) as feed:
-            return _Loop(folder, limits, state, maker, feed, fabric, processes, note).run(saved, stop, watch)
+            return _Loop(folder, limits, state, maker, feed, fabric, processes, note, judge).run(saved, stop, watch)
 
 
 def _prepared(begun: Begun, folder: Path, device: torch.device) -> tuple[BatchMaker, State, Checkpoint | None]:
@@ -160,7 +162,9 @@ class _Loop:
         fabric: Fabric,
         processes: Processes,
         note: Note,
+        judge: Judge | None,
     ) -> None:
+        self.judge = judge
         self.folder, self.limits, self.state, self.maker, self.feed = folder, limits, state, maker, feed
         self.fabric, self.processes, self.note = fabric, processes, note
         networks, wrapped = fabric.setup(state.model.networks, state.optimizer)
@@ -204,6 +208,7 @@ class _Loop:
                     self._save(iteration, before + monotonic() - began)
                 if due(iteration, self.limits.preview_every):
                     self._preview(iteration)
+                    self._judge(iteration, before + monotonic() - began)
             if not self._sound(meter, True):
                 iteration = self._roll_back(meter, iteration)
             seconds = monotonic() - began
@@ -274,6 +279,10 @@ class _Loop:
     def _preview(self, iteration: int) -> None:
         if self.processes.first:
             save_preview(preview(self.state.average, self.maker), self.folder, iteration)
+
+    def _judge(self, iteration: int, seconds: float) -> None:
+        if self.processes.first and self.judge is not None and (found := self.judge(self.state.average, self.maker, iteration)):
+            self._log(iteration, seconds, {}, found)
 
     def _open_log(self, iteration: int) -> None:
         self.log = RunLog(self.folder, iteration) if self.processes.first else None
