@@ -151,7 +151,7 @@ def test_the_page_asks_nothing_of_the_network(files: dict[str, Path], found: Sco
     assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", text)
     assert set(re.findall(r'(?:src|href)="([^:"]*:[^,"]*),', text)) == {"data:image/jpeg;base64"}
     assert text.count("<svg") > 10
-    assert "sharpness holds it down most" in text
+    assert f"{found.total.held_by} holds it down most" in text
     assert 'class="warn">Identity is scored' in text, "a recogniser of unknown standing is named in red"
     assert 1 <= text.count("<figure>") <= 3, "frames that are four apart"
 
