@@ -1,0 +1,120 @@
+"""A person from photos: what is compiled draws what the network draws, several photos are one person, and bad photos are named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bianlian.cli import main
+from bianlian.errors import InputError, NoFaceError, WeightsError
+from bianlian.model.faceshifter.aei import AeiNet, init_aei
+from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE
+from bianlian.provenance.consent import NO_CONSENT, add_consent
+from bianlian.swap.oneshot import CONFIG, open_network, photo_roles, tell_network, told_of
+from bianlian.swap.photos import Eyes, Sitter, sit
+from bianlian.swap.report import report_path
+from bianlian.swap.settings import SwapSettings
+from bianlian.types import Frame, Image
+
+
+@pytest.fixture(scope="module")
+def network() -> AeiNet:
+    made = AeiNet(CONFIG)
+    init_aei(made, torch.Generator().manual_seed(0))
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, network: AeiNet) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "made.safetensors"
+    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
+    return path
+
+
+def sitter(count: int, seed: int = 0) -> Sitter:
+    rng = np.random.default_rng(seed)
+    portraits = rng.integers(0, 256, (count, LOOK_SIDE, LOOK_SIDE, 3)).astype(np.uint8)
+    return Sitter("ana", portraits, rng.normal(0, 0.1, (count, 128)), "signed")
+
+
+def crops(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(7).integers(0, 256, (count, CONFIG.size, CONFIG.size, 3)).astype(np.uint8)
+
+
+def eager(network: AeiNet, told: torch.Tensor, pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image:
+    drawn = network(torch.from_numpy(pictures.transpose(0, 3, 1, 2)).float() / 255, told.expand(len(pictures), -1))
+    return np.asarray(np.clip(drawn.numpy().transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255), np.uint8)
+
+
+def test_the_compiled_network_agrees_with_the_eager_one(network: AeiNet) -> None:
+    person, pictures = sitter(1), crops(3)
+    swapper = tell_network(network, person, threads=1)
+    assert (swapper.person, swapper.size) == ("ana", CONFIG.size)
+    looks = torch.from_numpy(person.portraits.transpose(0, 3, 1, 2)).float() / 255
+    told = network.tell(looks, torch.from_numpy(person.descriptions).float())
+    faces, masks = swapper.swap(pictures)
+    assert np.abs(faces.astype(int) - eager(network, told, pictures)).max() <= 1  # grey levels
+    assert masks.min() == 1
+    np.testing.assert_array_equal(swapper.swap(pictures[:1])[0], faces[:1])  # a batch of any length
+
+
+def test_a_photo_given_twice_changes_nothing_and_another_one_does(network: AeiNet) -> None:
+    one, other = sitter(1), sitter(1, seed=5)
+
+    def told(*people: Sitter) -> torch.Tensor:
+        pictures, numbers = (np.concatenate([getattr(p, name) for p in people]) for name in ("portraits", "descriptions"))
+        return told_of(network, Sitter("ana", pictures, numbers, ""))
+
+    torch.testing.assert_close(told(one, one), told(one))
+    looks = told(one, other)[:, DESCRIPTION:]  # every photo counts for the look
+    torch.testing.assert_close(looks, (told(one) + told(other))[:, DESCRIPTION:] / 2)
+    assert not torch.allclose(told(one), told(other), atol=0.1)
+
+
+def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    for name in ("x.safetensors", "missing.safetensors"):
+        with pytest.raises(WeightsError, match=f"{name} is no network from one photo"):
+            open_network(tmp_path / name)
+
+
+@pytest.mark.weights
+def test_photos_are_looked_at(tmp_path: Path, demo_frames: list[Frame], weights: Path) -> None:
+    eyes, notes = Eyes.open(SwapSettings()), list[str]()
+    (tmp_path / "ana").mkdir()
+    for k, frame in enumerate(demo_frames[:2]):
+        cv2.imwrite(str(tmp_path / "ana" / f"{k}.png"), frame.image[..., ::-1])
+    cv2.imwrite(str(tmp_path / "ana" / "sky.png"), np.full((64, 64, 3), 200, np.uint8))
+    add_consent(tmp_path / "ana" / "0.png", "she agreed")
+    found = sit([tmp_path / "ana"], eyes, note=notes.append)
+    assert (found.name, found.portraits.shape, found.descriptions.shape) == ("ana", (2, 64, 64, 3), (2, 128))
+    assert np.linalg.norm(found.descriptions[0] - found.descriptions[1]) < 0.5  # one person
+    assert [note.rpartition("/")[2] for note in notes] == ["sky.png: no face found; skipped"]
+    assert found.consent == NO_CONSENT  # the record is of one picture of the folder
+    role = photo_roles([("person1", [tmp_path / "ana" / "0.png"])], SwapSettings(), weights=weights)[0]
+    assert (role.who, role.swapper.person, role.consent) == ("person1", "0", "she agreed")
+    with pytest.raises(NoFaceError, match=r"sky\.png, which should show the person"):
+        sit([tmp_path / "ana" / "sky.png"], eyes)
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "empty").mkdir()
+    for wrong, said in (("gone.jpg", "does not exist"), ("clip.mp4", "make a faceset"), ("empty", "holds no picture")):
+        with pytest.raises(InputError, match=said):
+            sit([tmp_path / wrong], eyes)
+
+
+@pytest.mark.weights
+def test_footage_is_swapped_from_a_photo(tmp_path: Path, footage: dict[str, Path], demo_frames: list[Frame], weights: Path) -> None:
+    photo, out = tmp_path / "eva.png", tmp_path / "out.mp4"
+    cv2.imwrite(str(photo), demo_frames[0].image[..., ::-1])
+    words = ["--source", str(photo), "-m", str(weights), "-o", str(out), "--refine", "0", "--mask", "hull", "--color", "none"]
+    assert main(["swap", str(footage["ben"]), *words]) == 0
+    report = json.loads(report_path(out).read_text(encoding="utf-8"))
+    assert report["swapped"] == report["frames"] == 18
+    assert report["cast"][0]["person"] == "eva"
+    assert report["model"].startswith(f"one photo ({weights})")
