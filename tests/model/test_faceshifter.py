@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bianlian.errors import ConfigError
+from bianlian.errors import ConfigError, InputError
 from bianlian.model.blocks import count_parameters
 from bianlian.model.faceshifter.aad import Aad, AadBlock
 from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei
@@ -83,14 +83,14 @@ def test_compact_keeps_its_budget() -> None:
     network, work = made(COMPACT), [0]
 
     def count(module: nn.Module, _: object, output: Tensor) -> None:
-        taps = module.weight.numel() // output.shape[1]  # type: ignore[operator, union-attr]
+        taps = module.weight.numel() // output.shape[1]  # type: ignore[operator]
         work[0] += 2 * taps * (output.shape[2] * output.shape[3] if output.ndim == 4 else 1) * output.shape[1]
 
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(count)
     with torch.no_grad():
-        drawn = network(pictures(1, 128), torch.zeros(1, COMPACT.told))
+        drawn = network(pictures(1, 128), torch.zeros(1, COMPACT.told), pictures(1, 128))
     assert drawn.shape == (1, 3, 128, 128)
     assert work[0] < 3e9  # operations of the convolutions down and in the generator
     assert 2 * count_parameters(network) < 16e6  # bytes in half precision
@@ -115,11 +115,14 @@ def test_aad_chooses_between_attributes_and_identity() -> None:
 
 def test_aad_without_its_mask_is_the_mean_of_both() -> None:
     layer = Aad(2, 3, 4, masked=False)
-    h, z_att, z_id = torch.randn(1, 2, 4, 4), torch.randn(1, 3, 4, 4), torch.randn(1, 4)
-    both = layer(h, z_att, z_id)
-    layer.attribute.weight.data.zero_(), layer.attribute.bias.data.zero_()
-    layer.identity.weight.data.zero_(), layer.identity.bias.data.zero_()
-    assert not torch.allclose(both, layer(h, z_att, z_id))
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    assert layer.attribute.bias is not None
+    layer.attribute.bias.data = torch.tensor([0.0, 0.0, 4.0, 4.0])
+    layer.identity.bias.data = torch.tensor([0.0, 0.0, 2.0, 2.0])
+    h = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    drawn = layer(h, torch.zeros(1, 3, 4, 4), torch.zeros(1, 4))
+    assert torch.allclose(drawn.mean((2, 3)), torch.full((1, 2), 3.0), atol=1e-5)  # normalised features have no mean
 
 
 def test_what_is_drawn_follows_target_and_source() -> None:
@@ -136,9 +139,24 @@ def test_change_begins_near_the_target() -> None:
     network = made(COMPACT)
     target = torch.linspace(0, 1, 128).expand(1, 3, 128, 128)
     with torch.no_grad():
-        drawn = network(target, torch.zeros(1, COMPACT.told))
-    # at first an eighth (sigmoid of -2) of about a mid grey, a quarter away in the mean, is laid over, and nothing is bent far
+        drawn = network(target, torch.zeros(1, COMPACT.told), torch.full_like(target, 0.5))
+    # at first an eighth (sigmoid of -2) of the draft, about a quarter away in the mean, is laid over, and nothing is bent far
     assert float((drawn - target).abs().mean()) < 2 * 0.25 / 8
+
+
+def test_a_draft_is_seen_and_drawn_over() -> None:
+    network = made(replace(TINY, draft=True))
+    target, told = pictures(1, 16), torch.zeros(1, TINY.told)
+    with torch.no_grad():
+        dark, bright = (network(target, told, torch.full_like(target, grey)) for grey in (0.2, 0.8))
+    # an eighth of the draft lies over the target at first
+    assert float((bright - dark).mean()) == pytest.approx(0.6 * torch.tensor(-2.0).sigmoid().item(), rel=0.5)
+    with pytest.raises(InputError, match="takes a draft"):
+        network(target, told)
+    with pytest.raises(InputError, match="takes no draft"):
+        made(TINY)(target, told, target)
+    with pytest.raises(ConfigError, match="draft wants the output change"):
+        replace(PAPER, draft=True)
 
 
 def test_bend_fetches_from_the_right() -> None:

@@ -16,25 +16,25 @@ from bianlian.errors import InputError, NoFaceError, WeightsError
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
 from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE
 from bianlian.provenance.consent import NO_CONSENT, add_consent
-from bianlian.swap.oneshot import CONFIG, open_network, photo_roles, tell_network, told_of
+from bianlian.swap.oneshot import CONFIG, Artist, Told, open_artist, photo_roles, tell_artist
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
-from bianlian.types import Frame, Image
+from bianlian.types import Frame
 
 
 @pytest.fixture(scope="module")
-def network() -> AeiNet:
-    made = AeiNet(CONFIG)
-    init_aei(made, torch.Generator().manual_seed(0))
-    return made.eval().requires_grad_(False)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, network: AeiNet) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "made.safetensors"
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights as they are before training."""
+    network, path = AeiNet(CONFIG), tmp_path_factory.mktemp("weights") / "made.safetensors"
+    init_aei(network, torch.Generator().manual_seed(0))
     save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
     return path
+
+
+@pytest.fixture(scope="module")
+def artist(weights: Path) -> Artist:
+    return open_artist(weights)
 
 
 def sitter(count: int, seed: int = 0) -> Sitter:
@@ -47,41 +47,38 @@ def crops(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(7).integers(0, 256, (count, CONFIG.size, CONFIG.size, 3)).astype(np.uint8)
 
 
-def eager(network: AeiNet, told: torch.Tensor, pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Image:
-    drawn = network(torch.from_numpy(pictures.transpose(0, 3, 1, 2)).float() / 255, told.expand(len(pictures), -1))
-    return np.asarray(np.clip(drawn.numpy().transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255), np.uint8)
+def told(artist: Artist, *people: Sitter) -> Told:
+    pictures, numbers = (np.concatenate([getattr(p, name) for p in people]) for name in ("portraits", "descriptions"))
+    return Told.of(artist, Sitter("ana", pictures, numbers, ""))
 
 
-def test_the_compiled_network_agrees_with_the_eager_one(network: AeiNet) -> None:
+def test_the_compiled_network_agrees_with_the_eager_one(artist: Artist) -> None:
     person, pictures = sitter(1), crops(3)
-    swapper = tell_network(network, person, threads=1)
+    swapper = tell_artist(artist, person, threads=1)
     assert (swapper.person, swapper.size) == ("ana", CONFIG.size)
-    looks = torch.from_numpy(person.portraits.transpose(0, 3, 1, 2)).float() / 255
-    told = network.tell(looks, torch.from_numpy(person.descriptions).float())
     faces, masks = swapper.swap(pictures)
-    assert np.abs(faces.astype(int) - eager(network, told, pictures)).max() <= 1  # grey levels
+    with torch.no_grad():
+        drawn = told(artist, person)(torch.from_numpy(pictures.transpose(0, 3, 1, 2)).float() / 255).numpy()
+    wanted = np.clip(drawn.transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(int)
+    assert np.abs(faces - wanted).max() <= 1  # grey levels
     assert masks.min() == 1
     np.testing.assert_array_equal(swapper.swap(pictures[:1])[0], faces[:1])  # a batch of any length
 
 
-def test_a_photo_given_twice_changes_nothing_and_another_one_does(network: AeiNet) -> None:
+def test_a_photo_given_twice_changes_nothing_and_another_one_does(artist: Artist) -> None:
     one, other = sitter(1), sitter(1, seed=5)
-
-    def told(*people: Sitter) -> torch.Tensor:
-        pictures, numbers = (np.concatenate([getattr(p, name) for p in people]) for name in ("portraits", "descriptions"))
-        return told_of(network, Sitter("ana", pictures, numbers, ""))
-
-    torch.testing.assert_close(told(one, one), told(one))
-    looks = told(one, other)[:, DESCRIPTION:]  # every photo counts for the look
-    torch.testing.assert_close(looks, (told(one) + told(other))[:, DESCRIPTION:] / 2)
-    assert not torch.allclose(told(one), told(other), atol=0.1)
+    first, second, both = told(artist, one), told(artist, other), told(artist, one, other)
+    torch.testing.assert_close(told(artist, one, one).told, first.told)
+    torch.testing.assert_close(both.told[:, DESCRIPTION:], (first.told + second.told)[:, DESCRIPTION:] / 2)  # each photo counts
+    torch.testing.assert_close(both.known, (first.known + second.known) / 2)
+    assert not torch.allclose(first.told, second.told, atol=0.1)
 
 
 def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     for name in ("x.safetensors", "missing.safetensors"):
         with pytest.raises(WeightsError, match=f"{name} is no network from one photo"):
-            open_network(tmp_path / name)
+            open_artist(tmp_path / name)
 
 
 @pytest.mark.weights

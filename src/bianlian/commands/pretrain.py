@@ -16,6 +16,7 @@ from bianlian.commands._show import shown
 from bianlian.commands.train import stopping, watching
 from bianlian.errors import InputError, Interrupted, WeightsError
 from bianlian.model.autoencoder import DeepfakeConfig
+from bianlian.model.base import filled_base
 from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.train.loop import Limits
@@ -52,7 +53,7 @@ class Pretrain:
     """Weights file to write, in half precision; base.safetensors, and so on, when left out."""
 
     base: Path | None = None
-    """Base that draws the faces to refine; the one that ships when left out."""
+    """Base that draws the faces to refine, or the draft of oneshot; the one that ships when left out."""
 
     pairs: Path = Path("pairs")
     """Folder of the aligned pairs, or of the swaps made ready for oneshot."""
@@ -107,7 +108,8 @@ class Pretrain:
                 mesh, describer = plugins.load("landmarker", "facemesh")(), plugins.load("describer", "dlib")()
                 ready_shards(shards, self.pairs, mesh, describer, progress=progress, note=note)
         data = Swaps(sorted(self.pairs.glob("*.safetensors")))
-        recipe = OneShotRecipe(CONFIGS["compact"], self.seed, Recogniser() if self.recogniser else None)
+        base = filled_base(DeepfakeConfig(size=CONFIGS["compact"].size), load_file(self.base or locate(WEIGHTS["base-light-128"])))
+        recipe = OneShotRecipe(CONFIGS["compact"], self.seed, Recogniser() if self.recogniser else None, base)
         judge = None if self.held is None else recipe.judge(Swaps(sorted(self.held.glob("*.safetensors"))))
         self._train(recipe, data, judge)
 

@@ -1,9 +1,10 @@
-"""A person as a ``Swapper`` from photos alone: the network from one photo, told who they are, compiled for the CPU."""
+"""A person as a ``Swapper`` from photos alone: the networks from one photo, told who they are, compiled for the CPU."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from bianlian.errors import WeightsError
 from bianlian.identity.people import centre
+from bianlian.model.autoencoder import DeepfakeConfig
+from bianlian.model.base import Base, filled_base
 from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.runtime import compile_module
@@ -24,8 +27,8 @@ from bianlian.swap.swapper import CompiledSwapper
 from bianlian.types import Note, silent
 from bianlian.weights import CARDS, locate
 
-CARD, ONE_PHOTO = "oneshot-128", "one photo"
-"""Card of the weights that ship, and what reports call a network from one photo."""
+CARD, BASE, ONE_PHOTO = "oneshot-128", "base-light-128", "one photo"
+"""Cards of the weights that ship, and what reports call the networks from one photo."""
 CONFIG = CONFIGS["compact"]
 
 
@@ -41,47 +44,63 @@ def photo_roles(
     settings: name what looks at photos. weights: of the network, those that ship when None. Raises InputError, NoFaceError,
     FacesetError, PluginError, WeightsError.
     """
-    network, eyes = open_network(weights), Eyes.open(settings)
+    artist, eyes = open_artist(weights), Eyes.open(settings)
     sitters = [(who, sit(photos, eyes, note=note)) for who, photos in people]
-    return [Role(tell_network(network, sitter), who, sitter.consent) for who, sitter in sitters]
+    return [Role(tell_artist(artist, sitter), who, sitter.consent) for who, sitter in sitters]
 
 
-def open_network(weights: Path | None = None) -> AeiNet:
-    """Load the network. weights: its file, the one that ships when None. Raises WeightsError."""
+@dataclass(frozen=True, eq=False)
+class Artist:
+    """The networks from one photo: base draws a draft of anybody, and network finishes it over the target's picture."""
+
+    base: Base
+    network: AeiNet
+
+
+def open_artist(weights: Path | None = None) -> Artist:
+    """Load the networks. weights: file of the second one, the one that ships when None. Raises WeightsError."""
     path, network = weights or locate(CARDS[CARD]), AeiNet(CONFIG)
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (SafetensorError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is no network from one photo: {str(error).splitlines()[0]}") from error
-    return network.eval().requires_grad_(False)
+    base = filled_base(DeepfakeConfig(size=CONFIG.size), load_file(locate(CARDS[BASE])))
+    return Artist(base, network.eval().requires_grad_(False))
 
 
-def tell_network(network: AeiNet, sitter: Sitter, *, threads: int | None = None) -> CompiledSwapper:
-    """Tell the network who goes in, and compile what is left: target -> swapped. threads: all cores when None."""
-    module, size = _Told(network, told_of(network, sitter)), network.config.size
+def tell_artist(artist: Artist, sitter: Sitter, *, threads: int | None = None) -> CompiledSwapper:
+    """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None."""
+    module, size = Told.of(artist, sitter), artist.network.config.size
     compiled = compile_module(module, (1, 3, size, size), threads=threads or os.cpu_count() or 1, dynamic_batch=True)
     return CompiledSwapper(compiled, size, sitter.name)
 
 
-def told_of(network: AeiNet, sitter: Sitter) -> Tensor:
-    """Say who a person is -> (1, told): the mean over their photos, those unlike the others left out of the description."""
-    pictures = torch.from_numpy(sitter.portraits.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    known = torch.from_numpy(centre(sitter.descriptions).astype(np.float32)).expand(len(pictures), -1)
-    with torch.no_grad():
-        return network.tell(pictures, known).mean(0, keepdim=True)
+class Told(nn.Module):
+    """The networks for one person: (B, 3, S, S) in [0, 1] -> (B, 3, S, S), about that.
 
-
-class _Told(nn.Module):
-    """The network for one person: (B, 3, S, S) -> (B, 3, S, S)."""
+    told (1, ``told`` of the settings): who they are, for the network; known (1, 64): the same for the base.
+    """
 
     told: Tensor
+    known: Tensor
 
-    def __init__(self, network: AeiNet, told: Tensor) -> None:
+    def __init__(self, artist: Artist, told: Tensor, known: Tensor) -> None:
         super().__init__()
-        self.network = network
+        self.base, self.network = artist.base, artist.network
         self.register_buffer("told", told)
+        self.register_buffer("known", known)
+
+    @classmethod
+    def of(cls, artist: Artist, sitter: Sitter) -> Told:
+        """Tell who a person is: the mean over their photos, those unlike the others left out of the description."""
+        pictures = torch.from_numpy(sitter.portraits.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+        described = torch.from_numpy(centre(sitter.descriptions).astype(np.float32)).expand(len(pictures), -1)
+        with torch.no_grad():
+            told, known = artist.network.tell(pictures, described), artist.base.identity(pictures)
+        return cls(artist, told.mean(0, keepdim=True), known.mean(0, keepdim=True))
 
     def forward(self, target: Tensor) -> Tensor:
         """Swap."""
-        drawn: Tensor = self.network(target, self.told)
+        draft = self.base.decoder(self.base.encoder(target), self.known)
+        drawn: Tensor = self.network(target, self.told, draft)
         return drawn

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from bianlian.geometry import apply, compose
 from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
+from bianlian.model.base import Base
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
 from bianlian.model.faceshifter.config import LOOK_SIDE, AeiConfig
 from bianlian.model.faceshifter.recogniser import Recogniser
@@ -34,13 +35,16 @@ IDENTITY, FEATURES = 1.0, 0.15
 
 
 class OneShotRecipe:
-    """Recipe of ``model.faceshifter.aei.AeiNet`` against exact answers. recogniser: looks at some examples, None for none."""
+    """Recipe of ``model.faceshifter.aei.AeiNet`` against exact answers.
+
+    base: draws the draft, where the settings want one. recogniser: looks at some examples, None for none.
+    """
 
     betas = (0.5, 0.999)
 
-    def __init__(self, config: AeiConfig, seed: int, recogniser: Recogniser | None = None) -> None:
+    def __init__(self, config: AeiConfig, seed: int, recogniser: Recogniser | None = None, base: Base | None = None) -> None:
         self._config, self._losses = config, DeepfakeConfig(edge=2.0)
-        self._recogniser = recogniser
+        self._recogniser, self._base = recogniser, base
         self._network = AeiNet(config)
         init_aei(self._network, torch.Generator().manual_seed(seed))
 
@@ -55,7 +59,7 @@ class OneShotRecipe:
 
     def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Swap."""
-        return _swapped(self._network, batch)
+        return self._swapped(self._network, batch)
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Compare with the answer, and let the recogniser look."""
@@ -83,7 +87,9 @@ class OneShotRecipe:
             inputs = tuple(array.to(device) for array in batch)
             target, truth, weight = as_picture(inputs[0]), as_picture(inputs[3]), as_weight(inputs[4])
             with torch.no_grad():
-                drawn = torch.cat([_swapped(network, tuple(a[k : k + 8] for a in inputs)).float() for k in range(0, len(rows), 8)])
+                drawn = torch.cat(
+                    [self._swapped(network, tuple(a[k : k + 8] for a in inputs)).float() for k in range(0, len(rows), 8)]
+                )
                 figures = {"held_l1": weighted_l1(drawn, truth, weight), "held_noop": weighted_l1(target, truth, weight)}
                 if self._recogniser is not None:
                     looks = [self._recogniser.to(device).look(p)[0] for p in (drawn, target)]
@@ -93,10 +99,14 @@ class OneShotRecipe:
 
         return measure
 
-
-def _swapped(network: AeiNet, batch: tuple[Tensor, ...]) -> Tensor:
-    drawn: Tensor = network(as_picture(batch[0]), network.tell(as_picture(batch[1]), batch[2]))
-    return drawn
+    def _swapped(self, network: AeiNet, batch: tuple[Tensor, ...]) -> Tensor:
+        target, portrait = as_picture(batch[0]), as_picture(batch[1])
+        draft = None
+        if self._base is not None:
+            with torch.no_grad():
+                draft = self._base.to(target.device)(target, portrait).float()
+        drawn: Tensor = network(target, network.tell(portrait, batch[2]), draft)
+        return drawn
 
 
 def example(row: Swap, size: int, rng: np.random.Generator) -> Arrays:

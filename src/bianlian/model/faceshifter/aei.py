@@ -6,8 +6,10 @@ Source: "FaceShifter", arXiv 1912.13457, section 3.1: an attribute encoder (``at
 What differs in the ``change`` form, for CPUs. The answer lies near the target's own picture, so the network does not draw it from
 nothing: it bends the picture by a smooth field (a nose gets wider), draws another and says where that one counts. Blocks keep
 their channels and a 1x1 convolution narrows them before they are doubled, which is a third of the work; the finest blocks work at
-half the picture's side. And because a recogniser's description is blind to much of what people see (it is trained to forget tone,
-make-up and beards), a look network adds numbers of its own from the source's picture.
+half the picture's side. Because a recogniser's description is blind to much of what people see (it is trained to forget tone,
+make-up and beards), a look network adds numbers of its own from the source's picture. And where there is a network that draws
+anybody in any pose already, soft and in a light of its own (``model.base``), what it draws is seen beside the target, and what is
+drawn over the target starts from it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bianlian.errors import InputError
 from bianlian.model.blocks import SLOPE, init_weights
 from bianlian.model.faceshifter.aad import Aad, AadBlock
 from bianlian.model.faceshifter.attributes import AttributeEncoder
@@ -56,7 +59,8 @@ class AeiNet(nn.Module):
     def __init__(self, config: AeiConfig) -> None:
         super().__init__()
         self.config, change = config, config.output == "change"
-        self.attributes = AttributeEncoder(config.down, normalised=not change, full=not change)
+        seen = 6 if config.draft else 3
+        self.attributes = AttributeEncoder(config.down, normalised=not change, full=not change, inputs=seen)
         self.look = LookNet(config.look) if config.look else None
         self.identity = _mixer(config.told, config.identity) if change else nn.Identity()
         self.start = nn.ConvTranspose2d(config.identity, config.up[0], config.size // 2 ** len(config.down))
@@ -67,7 +71,7 @@ class AeiNet(nn.Module):
                 self.narrow.append(nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity())
                 inputs = outputs
             self.blocks.append(AadBlock(inputs, outputs, attributes, config.identity, config.masked))
-        self.head = nn.Conv2d(config.up[-1] + 12, 18, 3, padding=1) if change else None
+        self.head = nn.Conv2d(config.up[-1] + 4 * seen, 18, 3, padding=1) if change else None
 
     def tell(self, pictures: Tensor, descriptions: Tensor) -> Tensor:
         """Say who people are; the mean over several pictures of a person is theirs.
@@ -77,9 +81,15 @@ class AeiNet(nn.Module):
         numbers = descriptions * LOUDER
         return numbers if self.look is None else torch.cat([numbers, self.look(pictures)], 1)
 
-    def forward(self, target: Tensor, told: Tensor) -> Tensor:
-        """Swap. target (B, 3, S, S) in [0, 1], told (B, ``config.told``) -> (B, 3, S, S), [0, 1] or about that (``change``)."""
-        maps, z_id = self.attributes(target), self.identity(told)
+    def forward(self, target: Tensor, told: Tensor, draft: Tensor | None = None) -> Tensor:
+        """Swap. target (B, 3, S, S) in [0, 1], told (B, ``config.told``) -> (B, 3, S, S), [0, 1] or about that (``change``).
+
+        draft: the answer as another network draws it, (B, 3, S, S), where the settings say so. Raises InputError where it lacks.
+        """
+        if (draft is not None) != self.config.draft:
+            raise InputError(f"this network takes {'a' if self.config.draft else 'no'} draft beside the target")
+        seen = target if draft is None else torch.cat([target, draft], 1)
+        maps, z_id = self.attributes(seen), self.identity(told)
         h = self.start(z_id[..., None, None])
         for k, block in enumerate(self.blocks):
             if len(self.narrow):
@@ -90,15 +100,16 @@ class AeiNet(nn.Module):
             for _ in range(k + 1 - self.config.maps):
                 z_att = _double(z_att)
             h = block(h, z_att, z_id)
-        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, h)
+        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, seen, h)
 
-    def _change(self, target: Tensor, h: Tensor) -> Tensor:
-        """Bend the target's picture and draw over it. h (B, C, S/2, S/2)."""
+    def _change(self, target: Tensor, seen: Tensor, h: Tensor) -> Tensor:
+        """Bend the target's picture and draw over it. seen: the target, and the draft if there is one; h (B, C, S/2, S/2)."""
         assert self.head is not None
-        out = self.head(torch.cat([functional.leaky_relu(h, SLOPE), functional.pixel_unshuffle(target * 2 - 1, 2)], 1))
+        out = self.head(torch.cat([functional.leaky_relu(h, SLOPE), functional.pixel_unshuffle(seen * 2 - 1, 2)], 1))
         drawn, push = functional.pixel_shuffle(out[:, :16], 2), _double(out[:, 16:])
         bent = bend(target, REACH * torch.tanh(push))
-        changed: Tensor = bent + torch.sigmoid(drawn[:, 3:] + SHY) * (drawn[:, :3] + 0.5 - bent)
+        ground = seen[:, 3:] if self.config.draft else 0.5
+        changed: Tensor = bent + torch.sigmoid(drawn[:, 3:] + SHY) * (drawn[:, :3] + ground - bent)
         return changed
 
 

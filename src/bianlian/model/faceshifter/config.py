@@ -23,7 +23,8 @@ class AeiConfig:
     of its start, then what each block gives. look: numbers of the look network, 0 for the recogniser's description alone.
     identity: numbers of the identity that the AAD layers take. maps: how many attribute maps, from the coarsest on, are in use; a
     finer block takes the finest of them, enlarged. masked: AAD layers choose place by place. output: ``picture`` draws from
-    nothing, as published; ``change`` bends the target's picture and draws over it, from blocks up to half its side.
+    nothing, as published; ``change`` bends the target's picture and draws over it, from blocks up to half its side. draft: with
+    ``change``, start from a draft of the answer by another network.
     """
 
     size: int = 256
@@ -34,6 +35,7 @@ class AeiConfig:
     maps: int = 8
     masked: bool = True
     output: Literal["picture", "change"] = "picture"
+    draft: bool = False
 
     def __post_init__(self) -> None:
         halvings, blocks = len(self.down), len(self.up) - 1
@@ -46,6 +48,8 @@ class AeiConfig:
             raise ConfigError(f"the last width of up is the picture's, 3, got {self.up[-1]}")
         if self.output == "picture" and self.identity != self.told:
             raise ConfigError(f"identity must be the {self.told} numbers that are told, got {self.identity}")
+        if self.draft and self.output == "picture":
+            raise ConfigError("a draft can be changed, not drawn: draft wants the output change")
         if not 1 <= self.maps <= blocks:
             raise ConfigError(f"maps must lie in [1, {blocks}], got {self.maps}")
 
@@ -66,7 +70,8 @@ CONFIGS: Mapping[str, AeiConfig] = MappingProxyType(
             identity=192,
             maps=5,
             output="change",
+            draft=True,
         ),
     }
 )
-"""``paper``: as published, but for the numbers of the identity. ``compact``: for CPUs."""
+"""``paper``: as published, but for the numbers of the identity. ``compact``: for CPUs, over a draft by the base that ships."""
