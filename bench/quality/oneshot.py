@@ -5,7 +5,7 @@ usage: python bench/quality/oneshot.py WEIGHTS READY... [--count 96] [--montage 
 READY are files of ``train.swaps.ready_shards``. Faces are cut as a swap cuts them, nothing is changed at random, and nothing comes
 after the network. Printed, for what is drawn, for the target as it is (no swap at all), for the base's draft and for the truth: L1
 and structural distance to the truth under the training's weights; cosine of the recogniser's descriptions to the source, and how
-much nearer that is than the target's; share of faces that are nearest to the source, of source, target and 20 other sources that are
+much nearer that is than the target's; share of faces nearest to the source, of source, target and 20 other sources that are
 somebody else's (0.45 or more away); and the time of a face on one thread. The recogniser is the one that looks on in training, and
 one frame is harder to tell than a clip, as the truth's own figures show.
 """
@@ -94,6 +94,7 @@ def gathered(swaps: list[Swap], size: int) -> Rows:
 def draw(artist: Artist, rows: Rows) -> Tensor:
     """Swap all, eight at a time."""
     parts = []
+    assert artist.network is not None
     with torch.no_grad():
         told = artist.network.tell(rows.portrait, rows.described)
         for k in range(0, len(told), 8):

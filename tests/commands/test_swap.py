@@ -119,7 +119,7 @@ def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: 
     tyro.cli(Swap, args=["clip.mp4", "--source", "a/anna.jpg", "b.jpg"]).run()
     assert given["roles"] == [(None, (Path("a/anna.jpg"), Path("b.jpg")))]
     assert (given["out"], given["weights"]) == (Path("clip_as_anna.mp4"), None)
-    assert given["model"] == "one photo (oneshot-128): a/anna.jpg, b.jpg"
+    assert given["model"] == "one photo (base-light-128): a/anna.jpg, b.jpg"
     assert "`bianlian consent PHOTO --add TEXT` records it" in capsys.readouterr().out
     tyro.cli(Swap, args=["c.mkv", "-m", "own.safetensors", "--map", "person1=anna.jpg", "--map", "x.png=ben.png"]).run()
     assert given["roles"] == [("person1", (Path("anna.jpg"),)), ("x.png", (Path("ben.png"),))]

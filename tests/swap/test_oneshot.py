@@ -32,9 +32,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def artist(weights: Path) -> Artist:
-    return open_artist(weights)
+@pytest.fixture(scope="module", params=["base", "finished"])
+def artist(weights: Path, request: pytest.FixtureRequest) -> Artist:
+    return open_artist(weights if request.param == "finished" else None)
 
 
 def sitter(count: int, seed: int = 0) -> Sitter:
@@ -69,8 +69,10 @@ def test_a_photo_given_twice_changes_nothing_and_another_one_does(artist: Artist
     one, other = sitter(1), sitter(1, seed=5)
     first, second, both = told(artist, one), told(artist, other), told(artist, one, other)
     torch.testing.assert_close(told(artist, one, one).told, first.told)
+    torch.testing.assert_close(told(artist, one, one).known, first.known)
     torch.testing.assert_close(both.told[:, DESCRIPTION:], (first.told + second.told)[:, DESCRIPTION:] / 2)  # each photo counts
     torch.testing.assert_close(both.known, (first.known + second.known) / 2)
+    assert not torch.allclose(first.known, second.known, atol=0.1)
     assert not torch.allclose(first.told, second.told, atol=0.1)
 
 

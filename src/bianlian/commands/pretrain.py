@@ -18,13 +18,14 @@ from bianlian.errors import InputError, Interrupted, WeightsError
 from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.model.base import filled_base
 from bianlian.model.faceshifter.config import CONFIGS
+from bianlian.model.faceshifter.critics import Critics
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.train.loop import Limits
 from bianlian.train.pairs import Pairs, align_shards
-from bianlian.train.pretrain import Data, Judge, PretrainConfig, Recipe, pretrain
+from bianlian.train.pretrain import Data, Judge, PretrainConfig, Recipe, Rival, pretrain
 from bianlian.train.pretrain_base import BaseRecipe
 from bianlian.train.pretrain_mask import MaskRecipe, MaskShards
-from bianlian.train.pretrain_oneshot import OneShotRecipe
+from bianlian.train.pretrain_oneshot import CriticRival, OneShotRecipe
 from bianlian.train.pretrain_refiner import RefinerRecipe
 from bianlian.train.swaps import Swaps, ready_shards
 from bianlian.weights import CARDS as WEIGHTS
@@ -63,6 +64,9 @@ class Pretrain:
 
     recogniser: bool = True
     """For oneshot: let a face recogniser look at a few examples of each step."""
+
+    critics: bool = False
+    """For oneshot: train against critics too, for sharper faces; for GPUs, and when the rest has converged."""
 
     minutes: float = 120.0
     """Minutes of training."""
@@ -109,16 +113,18 @@ class Pretrain:
                 ready_shards(shards, self.pairs, mesh, describer, progress=progress, note=note)
         data = Swaps(sorted(self.pairs.glob("*.safetensors")))
         base = filled_base(DeepfakeConfig(size=CONFIGS["compact"].size), load_file(self.base or locate(WEIGHTS["base-light-128"])))
-        recipe = OneShotRecipe(CONFIGS["compact"], self.seed, Recogniser() if self.recogniser else None, base)
+        critics = Critics() if self.critics else None
+        recipe = OneShotRecipe(CONFIGS["compact"], self.seed, Recogniser() if self.recogniser else None, base, critics)
         judge = None if self.held is None else recipe.judge(Swaps(sorted(self.held.glob("*.safetensors"))))
-        self._train(recipe, data, judge)
+        rival = CriticRival(critics, self.lr or RATES["oneshot"]) if critics is not None else None
+        self._train(recipe, data, judge, rival)
 
-    def _train(self, recipe: Recipe[Data], data: Data, judge: Judge | None = None) -> None:
+    def _train(self, recipe: Recipe[Data], data: Data, judge: Judge | None = None, rival: Rival | None = None) -> None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         out = self.out or Path(f"{self.what}.safetensors")
         config = PretrainConfig(self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed)
         with stopping(console) as stop, watching(console, Limits(minutes=self.minutes)) as watch:
-            iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch, judge=judge)
+            iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch, judge=judge, rival=rival)
         done = f"{out}: iteration {iteration}"
         if stop():
             raise Interrupted(f"{done}; saved, the same command goes on")

@@ -13,7 +13,7 @@ from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
-from bianlian.swap.oneshot import CARD, ONE_PHOTO, photo_roles
+from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import SwapReport, report_path
@@ -45,8 +45,8 @@ class Swap:
     """Footage to put the face into: a video, a picture, or a folder of pictures."""
 
     model: Annotated[Path | None, arg(aliases=["-m"])] = None
-    """Folder of the trained run (what `bianlian train` wrote). With --source, weights of the network from one photo
-    (.safetensors); those that ship when left out."""
+    """Folder of the trained run (what `bianlian train` wrote). With --source it may be left out, or be weights of a network from
+    one photo (.safetensors, what `bianlian pretrain --what oneshot` wrote)."""
 
     to: str | None = None
     """Name of the person whose face goes in, as it was trained; with --map it is left out."""
@@ -213,7 +213,7 @@ class Swap:
     def drawn_by(self) -> str:
         """Name what draws the faces, for the report."""
         shown = ", ".join([*map(str, self.source), *self.map])
-        return f"{ONE_PHOTO} ({self.model or CARD}): {shown}" if self.from_photos else str(self.model)
+        return f"{ONE_PHOTO} ({self.model or BASE}): {shown}" if self.from_photos else str(self.model)
 
     def parts(self) -> list[tuple[str | None, str]]:
         """Read --to, --source and --map -> (who, name) of each part. Raises ConfigError."""

@@ -27,8 +27,8 @@ from bianlian.swap.swapper import CompiledSwapper
 from bianlian.types import Note, silent
 from bianlian.weights import CARDS, locate
 
-CARD, BASE, ONE_PHOTO = "oneshot-128", "base-light-128", "one photo"
-"""Cards of the weights that ship, and what reports call the networks from one photo."""
+BASE, ONE_PHOTO = "base-light-128", "one photo"
+"""Card of the base that ships, and what reports call the networks from one photo."""
 CONFIG = CONFIGS["compact"]
 
 
@@ -41,7 +41,7 @@ def photo_roles(
 ) -> list[Role]:
     """Make the roles of a swap from photos. people: who is replaced (None: as ``settings`` say), and the photos of who goes in.
 
-    settings: name what looks at photos. weights: of the network, those that ship when None. Raises InputError, NoFaceError,
+    settings: name what looks at photos. weights: of ``AeiNet``, None for the base alone. Raises InputError, NoFaceError,
     FacesetError, PluginError, WeightsError.
     """
     artist, eyes = open_artist(weights), Eyes.open(settings)
@@ -51,34 +51,41 @@ def photo_roles(
 
 @dataclass(frozen=True, eq=False)
 class Artist:
-    """The networks from one photo: base draws a draft of anybody, and network finishes it over the target's picture."""
+    """The networks from one photo: base draws anybody in any pose, and network, if there is one, finishes that over the target."""
 
     base: Base
-    network: AeiNet
+    network: AeiNet | None = None
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in pixels."""
+        return CONFIG.size
 
 
 def open_artist(weights: Path | None = None) -> Artist:
-    """Load the networks. weights: file of the second one, the one that ships when None. Raises WeightsError."""
-    path, network = weights or locate(CARDS[CARD]), AeiNet(CONFIG)
-    try:
-        network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise WeightsError(f"{path} is no network from one photo: {str(error).splitlines()[0]}") from error
+    """Load the base that ships, and the second network of ``weights``. Raises WeightsError."""
     base = filled_base(DeepfakeConfig(size=CONFIG.size), load_file(locate(CARDS[BASE])))
+    if weights is None:
+        return Artist(base)
+    network = AeiNet(CONFIG)
+    try:
+        network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise WeightsError(f"{weights} is no network from one photo: {str(error).splitlines()[0]}") from error
     return Artist(base, network.eval().requires_grad_(False))
 
 
 def tell_artist(artist: Artist, sitter: Sitter, *, threads: int | None = None) -> CompiledSwapper:
     """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None."""
-    module, size = Told.of(artist, sitter), artist.network.config.size
-    compiled = compile_module(module, (1, 3, size, size), threads=threads or os.cpu_count() or 1, dynamic_batch=True)
-    return CompiledSwapper(compiled, size, sitter.name)
+    module, shape = Told.of(artist, sitter), (1, 3, artist.size, artist.size)
+    compiled = compile_module(module, shape, threads=threads or os.cpu_count() or 1, dynamic_batch=True)
+    return CompiledSwapper(compiled, artist.size, sitter.name)
 
 
 class Told(nn.Module):
     """The networks for one person: (B, 3, S, S) in [0, 1] -> (B, 3, S, S), about that.
 
-    told (1, ``told`` of the settings): who they are, for the network; known (1, 64): the same for the base.
+    told (1, ``told`` of the settings): who they are, for the second network; known (1, 64): the same for the base.
     """
 
     told: Tensor
@@ -96,11 +103,10 @@ class Told(nn.Module):
         pictures = torch.from_numpy(sitter.portraits.transpose(0, 3, 1, 2).astype(np.float32) / 255)
         described = torch.from_numpy(centre(sitter.descriptions).astype(np.float32)).expand(len(pictures), -1)
         with torch.no_grad():
-            told, known = artist.network.tell(pictures, described), artist.base.identity(pictures)
-        return cls(artist, told.mean(0, keepdim=True), known.mean(0, keepdim=True))
+            told = described if artist.network is None else artist.network.tell(pictures, described)
+            return cls(artist, told.mean(0, keepdim=True), artist.base.identity(pictures).mean(0, keepdim=True))
 
     def forward(self, target: Tensor) -> Tensor:
         """Swap."""
-        draft = self.base.decoder(self.base.encoder(target), self.known)
-        drawn: Tensor = self.network(target, self.told, draft)
-        return drawn
+        draft: Tensor = self.base.decoder(self.base.encoder(target), self.known)
+        return draft if self.network is None else self.network(target, self.told, draft)

@@ -63,6 +63,19 @@ class Recipe(Protocol[DataIn]):
         ...
 
 
+class Rival(Protocol):
+    """A second network that learns against the first, with an optimiser of its own, such as critics."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What is saved with the state."""
+        ...
+
+    def learn(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Take a step. drawn: what the first network drew, without gradients -> named scalars to show."""
+        ...
+
+
 @dataclass(frozen=True)
 class PretrainConfig:
     """Settings of pretraining. batch: examples a step. minutes: of this call. seed: of the examples."""
@@ -82,12 +95,13 @@ def pretrain(
     stop: Callable[[], bool] = lambda: False,
     watch: Watch | None = None,
     judge: Judge | None = None,
+    rival: Rival | None = None,
 ) -> int:
     """Train -> iterations done; ``out`` gets the averaged weights in half precision, ``out`` + ``.state`` the rest.
 
     Goes on from ``out.state`` when that is there. The learning rate falls along a cosine in the second half of the minutes.
-    judge: called whenever the state is written; its figures go to ``watch``. Raises WeightsError when the state is damaged or of
-    another network.
+    judge: called whenever the state is written; its figures go to ``watch``. rival: learns from each batch before the network does.
+    Raises WeightsError when the state is damaged or of another network.
     """
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -95,7 +109,8 @@ def pretrain(
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.lr, betas=recipe.betas, fused=True)
-    iteration = _resume(network, average, optimizer, state)
+    against = rival.network.to(device) if rival is not None else nn.Module()
+    iteration = _resume(network, average, against, optimizer, state)
     first, began, seen = iteration, monotonic(), _Means(watch)
     saved = (iteration, began)
     with closing(_batches(recipe, data, config, iteration)) as batches:
@@ -106,6 +121,7 @@ def pretrain(
             batch = tuple(torch.from_numpy(array).to(device) for array in next(batches))
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                 drawn = recipe.draw(batch)
+            more = rival.learn(drawn.detach().float(), batch) if rival is not None else {}
             losses = recipe.losses(drawn.float(), batch)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()  # type: ignore[no-untyped-call]
@@ -113,14 +129,14 @@ def pretrain(
             optimizer.step()
             iteration += 1
             _follow(average, network, iteration)
-            seen.add(losses)
+            seen.add(losses | more)
             seen.show(iteration, monotonic() - began)
             if iteration - saved[0] >= SAVE_EVERY or monotonic() - saved[1] >= SAVE_SECONDS:
-                _save(out, state, network, average, optimizer, iteration)
+                _save(out, state, network, average, against, optimizer, iteration)
                 if judge is not None and watch is not None:
                     watch(iteration, monotonic() - began, judge(average))
                 saved = (iteration, monotonic())
-    _save(out, state, network, average, optimizer, iteration)
+    _save(out, state, network, average, against, optimizer, iteration)
     return iteration
 
 
@@ -159,8 +175,8 @@ def as_weight(batch: Tensor) -> Tensor:
     return batch[:, None].float() / WEIGHT_STEPS
 
 
-def _resume(network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, state: Path) -> int:
-    """Read the state -> iterations done, 0 where there is none. A state without averages and moments will do."""
+def _resume(network: nn.Module, average: nn.Module, against: nn.Module, optimizer: torch.optim.Adam, state: Path) -> int:
+    """Read the state -> iterations done, 0 where there is none. A state without averages, moments and rival will do."""
     if not state.exists():
         return 0
     try:
@@ -168,16 +184,19 @@ def _resume(network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam,
         iteration = int(tensors.pop("iteration"))
         means = {name.removeprefix(_MEAN): tensors.pop(name) for name in list(tensors) if name.startswith(_MEAN)}
         moments = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_ADAM)}
+        theirs = {name.removeprefix(_RIVAL): tensors.pop(name) for name in list(tensors) if name.startswith(_RIVAL)}
         network.load_state_dict(tensors)
         average.load_state_dict(means or tensors)
         _load_moments(optimizer, moments)
+        if theirs and against.state_dict():
+            against.load_state_dict(theirs)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         line = str(error).splitlines()[0]
         raise WeightsError(f"{state} is damaged or of another network ({line}); delete it to start anew") from error
     return iteration
 
 
-_MEAN, _ADAM = "average/", "adam/"
+_MEAN, _ADAM, _RIVAL = "average/", "adam/", "rival/"
 
 
 def _load_moments(optimizer: torch.optim.Adam, moments: dict[str, Tensor]) -> None:
@@ -189,11 +208,20 @@ def _load_moments(optimizer: torch.optim.Adam, moments: dict[str, Tensor]) -> No
         optimizer.load_state_dict({**optimizer.state_dict(), "state": loaded})
 
 
-def _save(out: Path, state: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Adam, iteration: int) -> None:
+def _save(
+    out: Path,
+    state: Path,
+    network: nn.Module,
+    average: nn.Module,
+    against: nn.Module,
+    optimizer: torch.optim.Adam,
+    iteration: int,
+) -> None:
     with replacing(out) as path:
         save_file({k: v.detach().cpu().half().contiguous() for k, v in average.state_dict().items()}, path)
     moments = {f"{_ADAM}{n}/{kind}": v for n, values in optimizer.state_dict()["state"].items() for kind, v in values.items()}
     rest = {f"{_MEAN}{k}": v for k, v in average.state_dict().items()}
+    rest |= {f"{_RIVAL}{k}": v for k, v in against.state_dict().items()}
     with replacing(state) as path:
         tensors = {k: v.detach().cpu().contiguous() for k, v in (network.state_dict() | rest | moments).items()}
         save_file({**tensors, "iteration": torch.tensor(iteration)}, path)
