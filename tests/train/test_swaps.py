@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from made_swaps import TINY, columns, make_swaps
 from safetensors.torch import load_file, save_file
 
 from bianlian import align, plugins
@@ -19,38 +17,17 @@ from bianlian.errors import InputError
 from bianlian.geometry import apply
 from bianlian.landmark.schemes import INNER, convert
 from bianlian.model.faceshifter.aei import AeiNet
-from bianlian.model.faceshifter.config import CONFIGS, AeiConfig
+from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
-from bianlian.train.pretrain_oneshot import OneShotRecipe, example
+from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden
 from bianlian.train.swaps import Swap, Swaps, ready_people, ready_shards
-from bianlian.types import Frame, Image, Landmarks
-
-TINY = AeiConfig(size=32, down=(8, 16, 16), up=(16, 16, 16, 16), look=8, identity=16, maps=3, output="change")
-
-
-def noise(seed: int, side: int = 256) -> Image:
-    blurred = cv2.GaussianBlur(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8), (0, 0), 9)
-    return np.asarray(cv2.normalize(blurred, blurred, 0, 255, cv2.NORM_MINMAX), np.uint8)
-
-
-def columns(name: str, pictures: list[Image]) -> dict[str, NDArray[np.generic]]:
-    blobs = [cv2.imencode(".jpg", p[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])[1].ravel() for p in pictures]
-    return {name: np.concatenate(blobs), f"{name.removesuffix('_jpeg')}_end": np.array(list(accumulate(map(len, blobs))))}
+from bianlian.types import Frame, Landmarks
 
 
 @pytest.fixture
 def swaps(tmp_path: Path) -> Swaps:
-    """Three swaps as a ready file holds them: the answer is darker than the target by a third."""
-    target, source = [noise(k) for k in range(3)], [noise(k + 9) for k in range(3)]
-    truth = [np.asarray(p // 3 * 2, np.uint8) for p in target]
-    place, points = np.eye(2, 3), np.random.default_rng(1).uniform(80, 176, (68, 2)).astype(np.float32)
-    described = np.full(128, 0.1, np.float32)
-    rows: dict[str, NDArray[Any]] = {"target_place": place, "source_place": place, "points": points, "described": described}
-    data = {**columns("target", target), **columns("source", source), **columns("truth", truth)}
-    data |= {name: np.stack([value] * 3) for name, value in rows.items()}
-    save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in data.items()}, tmp_path / "made.safetensors")
-    return Swaps([tmp_path / "made.safetensors"])
+    return make_swaps(tmp_path)
 
 
 def test_an_example_keeps_target_and_answer_together(swaps: Swaps) -> None:
@@ -62,6 +39,24 @@ def test_an_example_keeps_target_and_answer_together(swaps: Swaps) -> None:
         assert (target.shape, portrait.shape, weight.shape, described.shape) == ((64, 64, 3), (64, 64, 3), (64, 64), (128,))
         assert abs(float(described.mean()) - 0.1) < 0.01
         assert weight.max() > weight.min()
+
+
+def test_something_in_front_is_in_front_of_both(swaps: Swaps) -> None:
+    row = swaps[0]
+    eyes = np.array([[24.0, 28.0], [40.0, 28.0]])
+    target, truth = (np.ascontiguousarray(p[:64, :64]) for p in (row.target, row.truth))
+    before, after = list[float](), list[float]()
+    for seed in range(8):
+        seen, answer = hidden(target, truth, eyes, np.ascontiguousarray(row.source[:64, :64]), np.random.default_rng(seed))
+        covered = np.abs(seen.astype(int) - target).max(2) > 40
+        if covered.any():
+            before.append(np.abs(target.astype(int) - truth)[covered].mean())
+            after.append(np.abs(seen.astype(int) - answer)[covered].mean())
+    assert len(before) >= 4
+    assert np.mean(after) < 0.6 * np.mean(before)  # what is in front is one thing, but for its soft edge and its shadow
+    plain = example(row, 64, np.random.default_rng(3))
+    other = example(row, 64, np.random.default_rng(3), swaps[2])
+    assert not np.array_equal(plain[0], other[0])
 
 
 def test_a_recipe_learns_measures_and_goes_on(tmp_path: Path, swaps: Swaps) -> None:

@@ -218,7 +218,8 @@ def _save(
     iteration: int,
 ) -> None:
     with replacing(out) as path:
-        save_file({k: v.detach().cpu().half().contiguous() for k, v in average.state_dict().items()}, path)
+        shipped = {k: v.half() if v.is_floating_point() else v for k, v in average.state_dict().items()}
+        save_file({k: v.detach().cpu().contiguous() for k, v in shipped.items()}, path)
     moments = {f"{_ADAM}{n}/{kind}": v for n, values in optimizer.state_dict()["state"].items() for kind, v in values.items()}
     rest = {f"{_MEAN}{k}": v for k, v in average.state_dict().items()}
     rest |= {f"{_RIVAL}{k}": v for k, v in against.state_dict().items()}
@@ -237,7 +238,10 @@ def _follow(average: nn.Module, network: nn.Module, done: int) -> None:
     with torch.no_grad():
         theirs = network.state_dict()
         for name, value in average.state_dict().items():
-            value.lerp_(theirs[name], 1 - stays)
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1 - stays)
+            else:  # a count, such as that of batches seen by a normalisation
+                value.copy_(theirs[name])
 
 
 def _batches(recipe: Recipe[Data], data: Data, config: PretrainConfig, start: int) -> Generator[Arrays, None, None]:
