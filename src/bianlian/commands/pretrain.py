@@ -80,8 +80,11 @@ class Pretrain:
     batch: int = 16
     """Examples a step."""
 
+    constant: bool = False
+    """Keep the learning rate, for a call that others will follow; otherwise it falls in the second half of the minutes."""
+
     lr: float | None = None
-    """Learning rate, which falls in the second half; 1e-3 for the refiner, 1.2e-3 for the mask, 5e-4 for the others
+    """Learning rate; 1e-3 for the refiner, 1.2e-3 for the mask, 5e-4 for the others
     when left out."""
 
     seed: int = 0
@@ -122,7 +125,9 @@ class Pretrain:
     def _train(self, recipe: Recipe[Data], data: Data, judge: Judge | None = None, rival: Rival | None = None) -> None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         out = self.out or Path(f"{self.what}.safetensors")
-        config = PretrainConfig(self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed)
+        config = PretrainConfig(
+            self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed, self.constant
+        )
         with stopping(console) as stop, watching(console, Limits(minutes=self.minutes)) as watch:
             iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch, judge=judge, rival=rival)
         done = f"{out}: iteration {iteration}"

@@ -78,12 +78,16 @@ class Rival(Protocol):
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Settings of pretraining. batch: examples a step. minutes: of this call. seed: of the examples."""
+    """Settings of pretraining. batch: examples a step. minutes: of this call. seed: of the examples.
+
+    constant: the learning rate stays as it is, for a call that others will follow.
+    """
 
     batch: int = 16
     lr: float = 5e-4
     minutes: float = 120.0
     seed: int = 0
+    constant: bool = False
 
 
 def pretrain(
@@ -115,7 +119,8 @@ def pretrain(
     saved = (iteration, began)
     with closing(_batches(recipe, data, config, iteration)) as batches:
         while monotonic() - began < 60 * config.minutes and not stop():
-            rate = _rate(iteration - first, (monotonic() - began) / 60 / config.minutes)
+            share = 0.0 if config.constant else (monotonic() - began) / 60 / config.minutes
+            rate = _rate(iteration - first, share)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * rate
             batch = tuple(torch.from_numpy(array).to(device) for array in next(batches))

@@ -1,6 +1,6 @@
 """True swaps for the networks from one photo: rendered shards and pictures of real people, made ready for training.
 
-A shard (an npz of the head renderer's ``crops --pairs``, or of ``bench/oneshot/render_swaps.py``) holds person *a* playing
+A shard (an npz of the head renderer's ``crops --pairs``, or of ``bench/tools/render_swaps.py``) holds person *a* playing
 (``jpeg``), the same performance with the face of *b* (``truth_jpeg``), and *b* playing another one (``source_jpeg``). Of real
 people there are pictures alone: one of somebody is the target and its own answer, another one is the source.
 
