@@ -4,8 +4,8 @@ usage: python bench/tools/render_swaps.py RENDERER DATA OUT [--shards 20] [--fir
 
 RENDERER is the folder of the head renderer, DATA holds its `ict_facekit` and `identities_dev.npz`. Where the renderer's own `crops
 --pairs` draw the source's whole head as the answer, these draw the swap itself: same head, hair, ears and neck, another inner face
-in the target's skin tone, and what is before the face on top. Each shard has people of its own: three in ten as they are, the others
-mixed of two or three, evenly or region by region (both halves of the face alike), and their shapes pushed away from the mean.
+in the target's skin tone, and what is before the face on top. Each shard has people of its own: three in ten as they are, others
+mixed of two or three, evenly or region by region (both halves of the face alike), and their shapes pushed from the mean.
 ``--leave-out`` keeps people out of all that, for measurements; ``--only`` takes nobody else.
 """
 
