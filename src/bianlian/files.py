@@ -132,13 +132,16 @@ def new_part(path: Path) -> Path:
         return part
 
 
-def new_part_folder(path: Path) -> Path:
-    """Create the part of an output folder. Raises OutputError, also when ``path`` is a file or a folder that holds something."""
+def new_part_folder(path: Path, part: Path | None = None) -> Path:
+    """Create the part of an output folder; ``part``, which may be there, when given.
+
+    Raises OutputError, also when ``path`` is a file or a folder that holds something.
+    """
     with writing(path):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise OutputError(f"cannot write the folder {path}: it exists and is not empty: empty it, or choose another name")
-        part = _part_name(path)
-        part.mkdir()
+        part = _part_name(path) if part is None else part
+        part.mkdir(exist_ok=True)
         return part
 
 

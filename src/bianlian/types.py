@@ -30,6 +30,8 @@ Points = NDArray[np.float64]
 """Points, (N, 2) float64, (x, y) pixels."""
 Matrix = NDArray[np.float64]
 """Affine map, (2, 3) float64."""
+DeepPixels = NDArray[np.uint16] | NDArray[np.float32]
+"""RGB picture of more than 8 bits, (H, W, 3): uint16, 0 to 65535 as shown on a screen; or float32, linear light, 1 is white."""
 
 Note = Callable[[str], None]
 """Where a library function says, in one line, something the user should know (a skipped picture, a transcoded track)."""
@@ -64,17 +66,31 @@ def check_image(image: NDArray[Any], name: str = "image") -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Deep:
+    """What a frame was before it was cut to 8 bits a colour.
+
+    shown: (H, W, 3) uint8, the frame as it was read. read: gives the same picture with all its bits, upright; it may read the
+    file again or convert, so that nothing is held that nobody asks for.
+    """
+
+    shown: Image
+    read: Callable[[], DeepPixels]
+
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One decoded picture and its place in time.
 
     image: (H, W, 3) uint8 RGB, upright (rotation flags applied). index: 0 for the first frame of the file.
-    pts: presentation time in units of ``time_base`` (seconds); None for pictures outside a video.
+    pts: presentation time in units of ``time_base`` (seconds); None for pictures outside a video. deep: where the input has more
+    than 8 bits a colour; it stays what was read when ``image`` is replaced, see ``video.deep.lay``.
     """
 
     image: Image
     index: int
     pts: int | None = None
     time_base: Fraction | None = None
+    deep: Deep | None = None
 
     def __post_init__(self) -> None:
         check_image(self.image, "Frame.image")

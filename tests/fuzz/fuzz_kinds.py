@@ -35,6 +35,7 @@ from bianlian.train.loop import Limits
 from bianlian.train.run import open_run
 from bianlian.types import silent
 from bianlian.video import frames, open_writer, probe
+from bianlian.video.deep import full
 from bianlian.weights.sources import read_member
 
 Read = Callable[[Path, str, Random], None]
@@ -138,6 +139,8 @@ def media(folder: Path, name: str, rng: Random) -> None:
         with refusing():
             for frame in islice(frames(path), 40):
                 assert frame.image.shape[2] == 3
+                with refusing():
+                    assert full(frame).shape == frame.image.shape
         if rng.random() < 0.05:
             out = folder / f"out{'.mkv' if info.kind == 'video' else '.png'}"
             with refusing(), open_writer(out, info) as writer:

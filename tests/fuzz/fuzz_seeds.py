@@ -22,6 +22,8 @@ from bianlian.config import to_toml
 from bianlian.swap.tracks import Analysis, write_tracks
 from bianlian.train.checkpoint import Checkpoint, optimizer_tensors, save_checkpoint
 from bianlian.types import Face, Landmarks, Track, TrackPoint
+from bianlian.video.exr import write_exr
+from bianlian.video.sixteen import write_png16, write_tiff16
 from made_faces import make_faceset
 
 Files = Mapping[str, bytes]
@@ -112,7 +114,7 @@ def settings(folder: Path) -> Files:
 
 
 def pictures(folder: Path) -> Files:
-    """The kinds of pictures that are read, with EXIF, profiles, palettes, tiles, 16 bits and transparency."""
+    """The kinds of pictures that are read, with EXIF, profiles, palettes, tiles, 16 bits, linear light and transparency."""
     exif = Pillow.Exif()
     exif[0x0112], exif[0x010F] = 6, "Maker"
     plain = Pillow.fromarray(picture())
@@ -126,6 +128,12 @@ def pictures(folder: Path) -> Files:
     plain.save(folder / "d.bmp")
     for name, how in (("e.tif", "raw"), ("packed.tif", "tiff_lzw"), ("fax.tiff", "tiff_adobe_deflate")):
         plain.save(folder / name, compression=how)
+    deep = picture().astype(np.uint16) * 257
+    write_png16(folder / "f.png", deep, profile=b"profile", exif=exif.tobytes(), xmp=b"<x/>")
+    write_tiff16(folder / "g.tif", deep, profile=b"profile", xmp=b"<x/>")
+    light = np.asarray(np.dstack([picture(), picture()[..., :1]]) / 100, np.float32)
+    write_exr(folder / "h.exr", light, alpha=True)
+    write_exr(folder / "i.exr", light.astype(np.float16).astype(np.float32), alpha=False)
     return read_all(folder)
 
 

@@ -45,6 +45,11 @@ def test_at_the_start_it_stays_for_more_than_two_seconds() -> None:
     assert Label(64, 48, "start", "en").shows(frame(None))  # a picture
 
 
+def test_what_is_made_later_of_a_clip_has_no_start_of_its_own() -> None:
+    label = Label(64, 48, "start", "en", Fraction(10))
+    assert [label.shows(frame(10 + s)) for s in (2, 4)] == [True, False]
+
+
 def test_all_the_time_or_not_at_all() -> None:
     assert Label(64, 48, "all", "zh").shows(frame(1000))
     assert not Label(64, 48, "none", "zh").shows(frame(0))

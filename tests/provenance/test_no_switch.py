@@ -40,7 +40,7 @@ def test_no_setting_and_no_parameter_is_about_the_marks() -> None:
     found = {name for f in (api.swap, pipeline.swap) for name in inspect.signature(f).parameters if ABOUT_MARKS.search(name)}
     assert found == {"sign_with", "signer", "consent"}
     assert inspect.signature(render.render).parameters["marker"].default is inspect.Parameter.empty
-    assert set(inspect.signature(Marker).parameters) == {"out", "origin", "size", "span", "language"}
+    assert set(inspect.signature(Marker).parameters) == {"out", "origin", "size", "span", "language", "number"}
 
 
 def test_no_variable_of_the_environment_is_about_the_marks() -> None:

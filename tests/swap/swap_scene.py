@@ -98,13 +98,18 @@ class Same(Tint):
 
 @pytest.fixture(name="red_world")
 def _red_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_red_world(monkeypatch)
+
+
+def enter_red_world(patch: pytest.MonkeyPatch) -> None:
+    """Let the fakes take the place of all detectors, landmarkers and describers."""
     real = plugins.load
 
     def load(kind: str, name: str) -> Any:
         fakes: dict[str, Any] = {"detector": RedDetector, "landmarker": RedLandmarker, "describer": HueDescriber}
         return fakes[kind] if kind in fakes else real(kind, name)
 
-    monkeypatch.setattr(plugins, "load", load)
+    patch.setattr(plugins, "load", load)
 
 
 def movie(

@@ -15,7 +15,7 @@ from bianlian.errors import InputError
 from bianlian.model.refiner import Refiner
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CARD, CompiledRefiner, refined_size
-from bianlian.swap.render import enlarge
+from bianlian.swap.stages import enlarge
 from bianlian.types import Image
 from bianlian.weights import CARDS, locate
 
@@ -29,6 +29,11 @@ def plan_of(scale: float) -> Plan:
 @pytest.mark.parametrize(("scale", "side"), [(0.5, 128), (1.0, 128), (1.3, 192), (1.5, 192), (1.7, 256), (6.0, 256)])
 def test_faces_are_finished_at_about_their_size_in_the_frame(scale: float, side: int) -> None:
     assert refined_size(plan_of(scale), 128) == side
+
+
+@pytest.mark.parametrize(("scale", "side"), [(0.5, 128), (1.7, 256), (2.2, 256), (2.3, 384), (2.9, 384), (3.1, 512), (9.0, 512)])
+def test_large_faces_are_finished_finer_where_it_is_asked_for(scale: float, side: int) -> None:
+    assert refined_size(plan_of(scale), 128, finer=True) == side
 
 
 def test_a_model_of_any_size_can_be_refined() -> None:

@@ -54,11 +54,13 @@ def damaged(path: Path, line: int, change: dict[str, Any] | str) -> Path:
 @pytest.mark.parametrize(
     ("line", "change", "says"),
     [
-        (1, {"schema": 1}, "line 1: schema must be 2"),
+        (1, {"schema": 1}, "line 1: schema must be 3"),
         (1, {"width": -1}, "width"),
         (1, {"rate": "25/0"}, "rate"),
         (1, {"rate": "soon"}, "rate"),
         (1, {"cuts": [1.5]}, "cuts"),
+        (1, {"span": None}, "span must hold two times"),
+        (1, {"span": ["1/0", None]}, "span must hold two times"),
         (1, {"more": 1}, "exactly the keys"),
         (2, "{", "line 2: not JSON"),
         (2, "[1]", "exactly the keys"),

@@ -29,7 +29,16 @@ OTHER = (210, 150, 90)
 
 def settings(who: str | None = None, sure: float | None = None) -> SwapSettings:
     return SwapSettings(
-        encoding=Encoding(codec="ffv1"), color="none", mask="hull", refine=0, shade=0, sharpen=0, grain=0, who=who, sure=sure
+        fade=0,
+        encoding=Encoding(codec="ffv1"),
+        color="none",
+        mask="hull",
+        refine=0,
+        shade=0,
+        sharpen=0,
+        grain=0,
+        who=who,
+        sure=sure,
     )
 
 

@@ -6,7 +6,7 @@ import bianlian.video
 def test_public_names() -> None:
     assert sorted(bianlian.video.__all__) == sorted(
         [
-            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES"),
+            *("CODECS", "PICTURE_SUFFIXES", "PRESETS", "VIDEO_SUFFIXES", "WHOLE"),
             *(
                 "ColorTags",
                 "Encoding",
@@ -14,11 +14,12 @@ def test_public_names() -> None:
                 "FrameWriter",
                 "ImageWriter",
                 "Marks",
+                "Span",
                 "StreamInfo",
                 "VideoInfo",
                 "VideoWriter",
             ),
-            *("frames", "list_pictures", "open_writer", "probe", "read_picture"),
+            *("find_span", "frames", "list_pictures", "open_writer", "probe", "read_picture"),
         ]
     )
     assert all(hasattr(bianlian.video, name) for name in bianlian.video.__all__)

@@ -41,7 +41,7 @@ def test_the_input_is_never_overwritten(tmp_path: Path, link: str | None) -> Non
     [
         ("out.wmv", Encoding(), ".mp4 .mov .mkv .webm .avi"),
         ("out", Encoding(), "no suffix"),
-        ("out.webm", Encoding(), "does not hold h264"),
+        ("out.webm", Encoding("h264"), "does not hold h264"),
         ("in.mp4/out.mp4", Encoding(), "a file, not a folder"),
         ("folder.mp4", Encoding(), "a folder has that name"),
         ("x" * 300 + "/a.mp4", Encoding(), "too long"),
@@ -148,15 +148,15 @@ def test_mp4_begins_with_its_index(tmp_path: Path) -> None:
     assert 0 < data.find(b"moov") < data.find(b"mdat")
 
 
-def test_a_part_of_a_video_keeps_its_times_and_only_its_sound(tmp_path: Path) -> None:
+def test_a_part_of_a_video_begins_at_zero_with_only_its_sound(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", range(50), tones=[("aac", "eng")])
     start, stop = Fraction(10, 25), Fraction(20, 25)
     with open_writer(tmp_path / "out.mp4", probe(source), start=start, stop=stop) as writer:
         for frame in frames(source, start=start, stop=stop):
             writer.write(frame)
-    assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(10, 20)]
+    assert times(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(10)]
     with av.open(str(tmp_path / "out.mp4")) as written:
         heard = [p.pts * p.time_base for p in written.demux(audio=0) if p.pts is not None]
     packet = Fraction(1024, 44100)
-    assert start - packet < heard[0] <= start
-    assert stop - packet <= heard[-1] < stop
+    assert -packet < heard[0] <= 0
+    assert stop - start - packet <= heard[-1] < stop - start

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,13 +48,40 @@ def test_png_is_exact(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame.image, still(3))
 
 
-def test_transparency_is_told(tmp_path: Path) -> None:
-    Pillow.new("RGBA", (W, H)).save(tmp_path / "in.png")
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff", ".jpg"])
+def test_transparency_is_kept_or_told(tmp_path: Path, suffix: str) -> None:
+    alpha = np.zeros((H, W), np.uint8)
+    alpha[:, : W // 2] = 255
+    alpha[:8] = 100
+    Pillow.fromarray(np.dstack([still(0), alpha])).save(tmp_path / "in.png")
     notes: list[str] = []
-    with ImageWriter(tmp_path / "out.png", probe(tmp_path / "in.png"), note=notes.append) as writer:
+    with ImageWriter(tmp_path / f"out{suffix}", probe(tmp_path / "in.png"), note=notes.append) as writer:
         writer.write(Frame(still(0), 0))
-    assert len(notes) == 1
-    assert "transparency" in notes[0]
+    with Pillow.open(tmp_path / f"out{suffix}") as written:
+        if suffix == ".jpg":
+            assert len(notes) == 1
+            assert "transparency" in notes[0]
+        else:
+            assert notes == []
+            np.testing.assert_array_equal(np.asarray(written.convert("RGBA"))[..., 3], alpha)
+
+
+def test_a_thumbnail_of_the_old_picture_is_left_out(tmp_path: Path) -> None:
+    small = io.BytesIO()
+    Pillow.fromarray(still(0, 16, 12)).save(small, "jpeg")
+    thumbnail = small.getvalue()
+    # TIFF by hand: one directory with the maker's name, a second one with the thumbnail's offset and length
+    first = struct.pack("<HHHL4s", 1, 0x010F, 2, 4, b"Own\0") + struct.pack("<L", 26)
+    second = struct.pack("<HHHLLHHLL", 2, 0x0201, 4, 1, 56, 0x0202, 4, 1, len(thumbnail)) + struct.pack("<L", 0)
+    exif = b"Exif\0\0" + struct.pack("<2sHL", b"II", 42, 8) + first + second + thumbnail
+    Pillow.fromarray(still(0)).save(tmp_path / "in.jpg", exif=exif)
+    assert thumbnail in (tmp_path / "in.jpg").read_bytes()
+    with ImageWriter(tmp_path / "out.jpg", probe(tmp_path / "in.jpg")) as writer:
+        writer.write(Frame(still(0), 0))
+    data = (tmp_path / "out.jpg").read_bytes()
+    assert data.count(b"\xff\xd8\xff") == 1
+    with Pillow.open(tmp_path / "out.jpg") as written:
+        assert written.getexif().get(0x010F) == "Own"
 
 
 def test_one_picture_takes_one_frame(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class Swap:
 
     Writes the output with the target's times, sound and subtitles, and beside it OUT.json (what was done) and OUT.tracks.jsonl
     (who is where; the next swap of the same target uses it again; it may be edited: a face whose lines are deleted is left alone).
+    A swap that was interrupted goes on where it stopped when the same command is given again; with --layers or --matte it keeps
+    the tracks only.
     Use it with the consent of the people in the footage and of the person whose face is put in.
     """
 
@@ -97,6 +99,10 @@ class Swap:
     """Share of the refiner's correction, which lends the new face the light and fine detail of the face under it; 0 turns it
     off."""
 
+    super: bool = False
+    """Refine faces that are much larger than the model's pictures at three or four times their resolution: more detail, nearer to
+    the truth, in about twice the time."""
+
     shade: float = SHARE
     """Share of the light and shade on the target's face that the new face takes over; 0 turns it off."""
 
@@ -112,6 +118,9 @@ class Swap:
     smooth: float = 0.06
     """Smoothing of the face's place over time, in seconds (sigma); it has no lag. 0 turns it off."""
 
+    fade: float = 0.16
+    """Seconds over which a face that comes, goes or is lost fades in and out; 0 turns it off."""
+
     detector: str = "duo"
     """What finds faces: duo, blazeface, mtcnn, hog, mmod, or a plug-in."""
 
@@ -122,8 +131,23 @@ class Swap:
     tracks: Path | None = None
     """Tracks file to use, or to write when it is not there; OUT.tracks.jsonl when left out."""
 
-    codec: Literal["h264", "hevc", "vp9", "av1", "ffv1"] = "h264"
-    """Codec of a video; ffv1 is lossless."""
+    layers: Path | None = None
+    """New folder for what a compositor needs to finish by hand: for each frame the face as it lies over the target, its mask, the
+    network's own face, and where it belongs (layers.jsonl)."""
+
+    matte: Path | None = None
+    """Write how much of each pixel was replaced, as a grey video or, without an ending, a folder of PNGs."""
+
+    start: str | None = None
+    """Where the part that is swapped and written begins, counted from the first frame: 62.5 (seconds), 1:02.5, or 120f (a frame).
+    The output begins at 0, with its sound and subtitles."""
+
+    end: str | None = None
+    """Where it ends, as --start; this frame is the first one left out."""
+
+    codec: Literal["auto", "h264", "hevc", "prores", "vp9", "av1", "ffv1"] = "auto"
+    """Codec of a video: auto (h264; hevc with 10 bits for a target of more than 8, prores for ProRes in .mov, vp9 in .webm), or one
+    of the others; prores takes a .mov, ffv1 is lossless."""
 
     crf: int = 18
     """Quality of the video: lower is better and larger."""
@@ -163,6 +187,7 @@ class Swap:
             erode=self.erode,
             feather=self.feather,
             refine=self.refine,
+            super=self.super,
             shade=self.shade,
             sharpen=self.sharpen,
             grain=self.grain,
@@ -170,8 +195,11 @@ class Swap:
             who=self.who,
             sure=self.sure,
             smooth=self.smooth,
+            fade=self.fade,
             steady=self.steady,
             batch=self.batch,
+            start=self.start,
+            end=self.end,
             encoding=Encoding(codec=self.codec, crf=self.crf, preset=self.preset),
             label=self.label,
             label_lang=self.label_lang,
@@ -186,6 +214,8 @@ class Swap:
             settings,
             model=self.drawn_by(),
             tracks=self.tracks,
+            layers=self.layers,
+            matte=self.matte,
             signer=None if self.sign_with is None else open_identity(*self.sign_with),
             progress=progress,
             note=note,

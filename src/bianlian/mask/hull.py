@@ -68,10 +68,18 @@ def hull_mask(
         raise ConfigError(f"erode must lie in [-50, 50] and feather in [0, 100] percent, got {erode} and {feather}")
     unit = face_size(polygon)
     depth = _depth(polygon, shape) - erode / 100 * unit
-    if limit is not None:
+    if limit is not None and not _far_inside(polygon, limit, (BORDER - erode / 100) * unit, erode):
         depth = np.minimum(depth, _depth(limit, shape) - BORDER * unit)
     ramp = np.clip(depth / np.float32(max(feather / 100 * unit, 1e-6)), 0.0, 1.0)
     return np.asarray(ramp * ramp * (np.float32(3) - np.float32(2) * ramp), np.float32)
+
+
+def _far_inside(polygon: Points, limit: Points, room: float, erode: float) -> bool:
+    """Tell whether no pixel of the mask comes nearer to the limit's edge than to its own: the limit then changes nothing."""
+    if erode < 0:
+        return False
+    inside = cv2.convexHull(limit.astype(np.float32))
+    return all(cv2.pointPolygonTest(inside, (float(x), float(y)), True) >= max(room, 0.0) for x, y in polygon)
 
 
 def _depth(polygon: Points, shape: tuple[int, int]) -> Mask:

@@ -31,10 +31,9 @@ _LEAST = 8
 class Label:
     """Draws the label on frames of one size. A clip has it at its start or all the time, pictures without time always."""
 
-    def __init__(self, width: int, height: int, span: Span, language: Language) -> None:
-        """width, height: pixels of the frames."""
-        self._span = span
-        self._first: Fraction | None = None
+    def __init__(self, width: int, height: int, span: Span, language: Language, first: Fraction | None = None) -> None:
+        """width, height: pixels of the frames; first: time of the clip's first frame, that of the first one asked for when None."""
+        self._span, self._first = span, first
         size = max(_LEAST, round(HEIGHT * min(width, height) + 0.499))
         text = _text(TEXTS[language], size)
         room, margin = round(_ROOM * size), round(_MARGIN * size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, final
 
@@ -50,30 +51,53 @@ class Marked:
 class Marker:
     """Marks one output; a folder's pictures may differ in size. Not safe from several threads."""
 
-    def __init__(self, out: Path, origin: Origin, size: tuple[int, int], span: Span = "none", language: Language = "en") -> None:
-        """Open the signer's identity, which is made on first use. size: of the frames. Raises OutputError, ConfigError."""
+    def __init__(
+        self,
+        out: Path,
+        origin: Origin,
+        size: tuple[int, int],
+        span: Span = "none",
+        language: Language = "en",
+        *,
+        number: int | None = None,
+    ) -> None:
+        """Open the signer's identity, which is made on first use. size: of the frames; number: the id, a new one when None.
+
+        Raises OutputError, ConfigError.
+        """
         self._out, self._origin, self._label = out, origin, (span, language)
         self._signer = origin.signer or local_identity()
         check_identity(self._signer)
-        self._number = new_id()
+        self._number = new_id() if number is None else number
         self._watermark = carries(*size)
         self._stamps: dict[tuple[int, int], Stamp] = {}
         self._labels: dict[tuple[int, int], Label] = {}
         self._sha256: dict[str, str] = {}
+        self._first: Fraction | None = None
+
+    def go_on(self, first: Fraction | None) -> None:
+        """Mark the rest of an output that was begun earlier. first: time of its first frame."""
+        self._first = first
 
     def frame(self, frame: Frame, *, swapped: bool) -> Frame:
         """Draw the label where it is due, and the watermark if anything was swapped. Frames come in the order of time."""
         height, width = frame.image.shape[:2]
         size = (width, height)
         if size not in self._labels:
-            self._labels[size] = Label(width, height, *self._label)
-            self._stamps[size] = Stamp(self._number, width, height)
+            self._labels[size] = Label(width, height, *self._label, self._first)
         image: Image = frame.image
         if self._labels[size].shows(frame):
             image = self._labels[size].draw(image)
         if swapped:
-            image = self._stamps[size](image)
+            image = self.stamp(image)
         return frame if image is frame.image else replace(frame, image=image)
+
+    def stamp(self, image: Image) -> Image:
+        """Lay the watermark over a picture (H, W, 3) -> a new one; one too small for it comes back as it is."""
+        height, width = image.shape[:2]
+        if (width, height) not in self._stamps:
+            self._stamps[width, height] = Stamp(self._number, width, height)
+        return self._stamps[width, height](image)
 
     @property
     def marks(self) -> Marks:

@@ -18,7 +18,7 @@ from bianlian.swap.sharpen import GRAIN, LIMIT, sharpen
 from bianlian.types import Crop, Image, Mask, Matrix, Points
 
 MARGIN = 4
-"""Pixels of frame kept around the face while it is joined."""
+"""Pixels kept around the face while it is fitted and joined."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,74 @@ class Finish:
     grain: float = GRAIN
 
 
-def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish) -> Image:
-    """Paste a swapped crop.
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A face at its place in a frame. window: box x1, y1, x2, y2 of whole pixels, ends outside, that the rest shows.
+
+    face (h, w, 3) uint8: with the frame's colour and sharpness; mask (h, w) float32: how much of it replaces the target; target
+    (h, w, 3) uint8: what was there; joined (h, w, 3) uint8: what is there now.
+    """
+
+    window: tuple[int, int, int, int]
+    face: Image
+    mask: Mask
+    target: Image
+    joined: Image
+
+    def into(self, frame: Image) -> Image:
+        """Give the frame with the face in it, as a new picture."""
+        x1, y1, x2, y2 = self.window
+        out = frame.copy()
+        out[y1:y2, x1:x2] = self.joined
+        return out
+
+
+def paste(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish, share: float = 1.0) -> Image:
+    """Paste a swapped crop, see ``fit`` for the arguments.
+
+    -> a new frame; every pixel outside the face's mask is the old one exactly. The same frame when no part of the face is in it.
+    """
+    fitted = fit(frame, crop, face, weights, outline, finish, share)
+    return frame if fitted is None else fitted.into(frame)
+
+
+def fit(frame: Image, crop: Crop, face: Image, weights: Mask, outline: Points, finish: Finish, share: float = 1.0) -> Fitted | None:
+    """Fit a swapped crop to its place.
 
     frame (H, W, 3) uint8; crop: as cut from it, S x S; face (S, S, 3) uint8 and weights (S, S) float32 in [0, 1]: the network's
-    picture and mask of it; outline (N, 2): of the face, frame pixels, see ``mask.hull``.
-    -> a new frame; every pixel outside the face's mask is the old one exactly. The same frame when no part of the face is in it.
+    picture and mask of it; outline (N, 2): of the face, frame pixels, see ``mask.hull``; share: of the new face that shows, [0, 1].
+    -> None when no part of the face is in the frame.
     """
     window = _window(outline, finish.erode, frame.shape)
     if window is None:
-        return frame
+        return None
     x1, y1, x2, y2 = window
     shape = (y2 - y1, x2 - x1)
     roi_from_crop = compose(np.array([[1.0, 0.0, -x1], [0.0, 1.0, -y1]]), frame_from_crop(crop))
     mask = _mask(outline - (x1, y1), shape, weights, roi_from_crop, finish)
     if not mask.any():
-        return frame
+        return None
     inside = _mask(apply(crop.crop_from_frame, outline), weights.shape, weights, np.eye(2, 3), finish)
-    face = shade(finish.color(face, crop.image, inside), crop.image, inside, finish.shade)
+    face = _fitted(face, crop.image, inside, finish)
     target = np.ascontiguousarray(frame[y1:y2, x1:x2])
     placed = warp(face, roi_from_crop, shape)
     placed = sharpen(placed, target, mask, scale=scale_of(roi_from_crop), limit=finish.sharpen, grain=finish.grain)
     joined = finish.blend(placed, target, mask)
-    out = frame.copy()
-    out[y1:y2, x1:x2] = np.where((mask > 0)[..., None], joined, target)
-    return out
+    if share < 1:
+        joined = np.asarray(cv2.addWeighted(joined, share, target, 1 - share, 0), np.uint8)
+    return Fitted(window, placed, mask * np.float32(share), target, np.where((mask > 0)[..., None], joined, target))
+
+
+def _fitted(face: Image, under: Image, inside: Mask, finish: Finish) -> Image:
+    """Match colour and light to the picture under the face, in the part that the mask shows."""
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    if not len(rows):
+        return face
+    part = tuple(slice(max(0, int(x[0]) - MARGIN), int(x[-1]) + 1 + MARGIN) for x in (rows, columns))
+    ours, theirs, mask = np.ascontiguousarray(face[part]), np.ascontiguousarray(under[part]), np.ascontiguousarray(inside[part])
+    fitted = face.copy()
+    fitted[part] = shade(finish.color(ours, theirs, mask), theirs, mask, finish.shade, side=len(face))
+    return fitted
 
 
 def warp(image: NDArray[np.uint8], to_from: Matrix, shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -11,21 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bianlian import plugins
-from bianlian.errors import ConfigError, NoFaceError, TracksError
+from bianlian.errors import ConfigError, NoFaceError, OutputError, TracksError
 from bianlian.files import check_output
 from bianlian.model import Swapper
 from bianlian.provenance.consent import NO_CONSENT, footage_consent
 from bianlian.provenance.mark import Marker, Origin
 from bianlian.provenance.signer import Identity
+from bianlian.provenance.watermark import new_id
 from bianlian.swap.analyse import analyse, fingerprint
+from bianlian.swap.layers import LayersWriter, MatteWriter, SideWriter
+from bianlian.swap.partial import Partial
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
 from bianlian.swap.report import Clock, Part, SwapReport, beside, report_path, summarise, versions, write_report
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis, read_tracks, write_tracks
 from bianlian.swap.who import divide, looks_of, tell
+from bianlian.swap.work import Work, label_of, open_work
 from bianlian.types import Note, Progress, silent
-from bianlian.video import VideoInfo, open_writer, probe
+from bianlian.video import Span, VideoInfo, find_span, open_writer, probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +53,8 @@ def swap(
     model: str = "",
     consent: str = NO_CONSENT,
     tracks: Path | None = None,
+    layers: Path | None = None,
+    matte: Path | None = None,
     signer: Identity | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -58,10 +64,12 @@ def swap(
     target: video, picture or folder of pictures. swapper: of the person, or the roles of several people, each with its ``who``;
     a face that two of them claim goes to the nearer one. out: name of the output, see ``video.open_writer``. model, consent: for
     the report. tracks: a tracks file to use, or to write when it is not there; by default ``OUT.tracks.jsonl``, used again while
-    target, detector and landmarker stay the same. signer: who signs the output, this user's own identity when
-    None. Frames without a face to swap go through untouched and are counted with the reason.
+    target, detector and landmarker stay the same. layers, matte: what else to write, see ``swap.layers``. signer: who signs the
+    output, this user's own identity when None. Frames without a face to swap go through untouched and are counted with the reason.
     Raises NoFaceError when no frame has a face to swap (no output is written); VideoError, OutputError, TracksError, ConfigError,
-    PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all.
+    PluginError, WeightsError; any exception of a stage stops all stages, and the output appears whole or not at all. What was
+    finished until then is kept beside the output (``swap.work``): the same call goes on from there, and ends with the output that
+    it would have made at once. With layers or a matte only the tracks are kept: those appear when the whole run ends.
     """
     settings = settings or SwapSettings()
     cast = _cast(list(swapper) if isinstance(swapper, Sequence) else [Role(swapper, None, consent)], settings)
@@ -69,29 +77,49 @@ def swap(
     notes: list[str] = []
 
     def tell_user(line: str) -> None:
-        notes.append(line)
-        note(line)
+        if line not in notes:  # both passes read the target
+            notes.append(line)
+            note(line)
 
     info = probe(target)
+    span = find_span(info, settings.start, settings.end)
     target_consent = footage_consent(target)
     if target_consent == NO_CONSENT:
         tell_user(f"no consent record for {target.name}; `bianlian consent {target} --add TEXT` makes one")
     for path in (out, report_path(out), tracks or tracks_path(out)):
         check_output(path, target)
     open_writer(out, info, settings.encoding)  # refuses an impossible output before the work rather than after it
+    _check_names(out, layers, matte)
+    sides = _sides(target, info, span, settings, layers, matte)
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
     people_in = tuple(role.swapper.person for role in cast)
     consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
     origin = Origin(target, model, people_in, consents, target_consent, signer)
-    marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang)
-    analysis = _analysis(target, info, tracks, tracks_path(out), settings, clock, progress, tell_user)
-    plan = _plan(analysis, cast, people, settings, tell_user)
-    if not plan.places:
-        raise NoFaceError(_no_face(target, analysis, plan))
-    swappers = [role.swapper for role in cast]
-    done = render(
-        target, info, analysis, plan, swappers, out, settings, marker=marker, clock=clock, progress=progress, note=tell_user
-    )
+    with open_work(out, tell_user, keeps=not sides) as work:
+        analysis = _analysis(target, info, span, tracks, tracks_path(out), settings, work, clock, progress, tell_user)
+        plan = _plan(analysis, cast, people, settings, tell_user)
+        if not plan.places:
+            raise NoFaceError(_no_face(target, analysis, plan))
+        parts = [(role.who, role.swapper) for role in cast]
+        work.claim(label_of(analysis.fingerprint, plan, parts, settings, out.suffix), new_id)
+        marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang, number=work.id)
+        swappers = [role.swapper for role in cast]
+        done = render(
+            target,
+            info,
+            analysis,
+            plan,
+            swappers,
+            out,
+            settings,
+            work=work,
+            marker=marker,
+            span=span,
+            sides=sides,
+            clock=clock,
+            progress=progress,
+            note=tell_user,
+        )
     report = SwapReport(
         target=str(target),
         output=str(out),
@@ -99,6 +127,7 @@ def swap(
         model=model,
         settings=settings,
         frames=done.frames,
+        resumed=done.resumed,
         swapped=done.swapped,
         filled=done.filled,
         skipped=summarise(done.reasons),
@@ -144,6 +173,25 @@ def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:
     return list(roles)
 
 
+def _check_names(*paths: Path | None) -> None:
+    """Raise OutputError when two outputs have one name."""
+    names = [path.resolve() for path in paths if path is not None]
+    if len(set(names)) < len(names):
+        raise OutputError(f"output, layers and matte must have different names, got {', '.join(map(str, names))}")
+
+
+def _sides(
+    target: Path, info: VideoInfo, span: Span, settings: SwapSettings, layers: Path | None, matte: Path | None
+) -> list[SideWriter]:
+    """Open what is written beside the output, so that what cannot be is refused before the work."""
+    sides: list[SideWriter] = []
+    if layers is not None:
+        sides.append(LayersWriter(layers, target))
+    if matte is not None:
+        sides.append(MatteWriter(matte, info, settings.encoding, span))
+    return sides
+
+
 def tracks_path(out: Path) -> Path:
     """Name the tracks file of an output: ``clip.mp4`` -> ``clip.tracks.jsonl``, in the same folder."""
     return beside(out, ".tracks.jsonl")
@@ -152,9 +200,11 @@ def tracks_path(out: Path) -> Path:
 def _analysis(
     target: Path,
     info: VideoInfo,
+    span: Span,
     given: Path | None,
     default: Path,
     settings: SwapSettings,
+    work: Work,
     clock: Clock,
     progress: Progress,
     note: Note,
@@ -162,34 +212,36 @@ def _analysis(
     """Read the tracks that fit, or make and write them."""
     path = given or default
     if path.exists():
-        old = _usable(path, target, info, given is not None, settings, note)
+        old = _usable(path, target, info, span, given is not None, settings, note)
         if old is not None:
             return old
+    names = (settings.detector, settings.landmarker, settings.describer)
+    finders = [plugins.load(kind, name)() for kind, name in zip(("detector", "landmarker", "describer"), names, strict=True)]
+    part = [None if time is None else str(time) for time in (span.start, span.stop)]
+    label = {"target": fingerprint(target), "span": part, "finders": names, "gap": settings.gap}
+    partial = Partial(work.analysis, label)
     analysis = analyse(
-        target,
-        info,
-        plugins.load("detector", settings.detector)(),
-        plugins.load("landmarker", settings.landmarker)(),
-        plugins.load("describer", settings.describer)(),
-        names=(settings.detector, settings.landmarker, settings.describer),
-        gap=settings.gap,
-        clock=clock,
-        progress=progress,
-        note=note,
+        target, info, *finders, names=names, gap=settings.gap, span=span, partial=partial, clock=clock, progress=progress, note=note
     )
     if analysis.tracks:
         write_tracks(path, analysis)
+    work.analysis.unlink()
     return analysis
 
 
-def _usable(path: Path, target: Path, info: VideoInfo, given: bool, settings: SwapSettings, note: Note) -> Analysis | None:
+def _usable(
+    path: Path, target: Path, info: VideoInfo, span: Span, given: bool, settings: SwapSettings, note: Note
+) -> Analysis | None:
     """Read a tracks file; None when it is the default one and was made for something else."""
     old = read_tracks(path)
     same = old.fingerprint == fingerprint(target) and (old.width, old.height) == (info.width, info.height)
     if given and not same:
         raise TracksError(f"{path} was made for {old.target}, not for {target.name} as it is now; name another tracks file")
+    covers = old.span.whole or old.span == span
+    if given and not covers:
+        raise TracksError(f"{path} was made for another part of {target.name}: name another tracks file, or the same start and end")
     finders = (settings.detector, settings.landmarker, settings.describer)
-    if given or (same and (old.detector, old.landmarker, old.describer) == finders):
+    if given or (same and covers and (old.detector, old.landmarker, old.describer) == finders):
         note(f"faces taken from {path}")
         return old
     return None

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
 from bianlian import align
 from bianlian.errors import ConfigError, InputError
-from bianlian.geometry import box_of, inside_share
+from bianlian.geometry import box_of, compose, inside_share, scale_of
+from bianlian.landmark.pose import head_pose
 from bianlian.mask.hull import face_size, outline
 from bianlian.mask.regions import face_outline
+from bianlian.swap.fade import fades, turned
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.tracks import Analysis
-from bianlian.track import main_tracks, smooth
+from bianlian.track import gaussian, main_tracks, smoothed
 from bianlian.types import Landmarks, Matrix, Points, Track
 
 OUTSIDE = 0.25
 """A face with less than this share of its box inside the picture is left alone."""
+TURNED = "face turned to profile"
+"""Why a face that could be placed is not swapped."""
+BREATH = 3.0
+"""The crops' size is smoothed over so many times the time of the landmarks: a head's size changes slowly."""
 FASTEST = 1000.0
 """Frames a second; smoothing takes time by its width in frames, and a file may name any rate."""
 SHOWN_TRACKS = 12
@@ -28,13 +35,14 @@ SHOWN_TRACKS = 12
 @dataclass(frozen=True, eq=False)
 class Place:
     """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, frame pixels; filled: interpolated;
-    part: whose face goes in, by its place in the cast."""
+    part: whose face goes in, by its place in the cast; share: of the new face that shows, in [0, 1]."""
 
     track: int
     crop_from_frame: Matrix
     outline: Points
     filled: bool
     part: int = 0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +70,44 @@ def make_plan(
     numbers = {t.id for tracks in chosen for t in tracks}
     reasons = {p.frame: "another person's face" for t in analysis.tracks if t.id not in numbers for p in t.points}
     places: dict[int, list[Place]] = {}
-    sigma = settings.smooth * min(float(analysis.rate or 0), FASTEST)
+    rate = min(float(analysis.rate or 0), FASTEST)
     for part, track in ((k, track) for k, tracks in enumerate(chosen) for track in tracks):
-        for point in smooth(track, sigma).points:
+        mine: dict[int, Place] = {}
+        for point in smoothed(track, settings.smooth * rate):
             place = _place(track.id, point.face.landmarks, point.filled, analysis, settings, size, coverage)
             if isinstance(place, Place):
-                places.setdefault(point.frame, []).append(replace(place, part=part))
+                mine[point.frame] = replace(place, part=part)
             else:
                 reasons[point.frame] = place
-    return Plan({k: tuple(v) for k, v in places.items()}, reasons)
+        for frame, place in _sized(mine, BREATH * settings.smooth * rate, size).items():
+            places.setdefault(frame, []).append(place)
+    reasons.update((frame, TURNED) for frame, some in places.items() if not any(place.share > 0 for place in some))
+    return Plan(_faded(places, analysis, round(settings.fade * rate)), reasons)
+
+
+def _sized(places: Mapping[int, Place], sigma: float, size: int) -> Mapping[int, Place]:
+    """Smooth the sizes of a track's crops over time, about their middles: talking moves the points that measure the size."""
+    out, frames = dict(places), sorted(places)
+    for _, group in groupby(enumerate(frames), key=lambda pair: pair[1] - pair[0]):
+        run = [frame for _, frame in group]
+        scales = np.log([scale_of(places[frame].crop_from_frame) for frame in run])
+        for frame, change in zip(run, gaussian(scales, sigma) - scales, strict=True):
+            factor = float(np.exp(change))
+            middle = (1 - factor) * (size - 1) / 2
+            larger = np.array([[factor, 0.0, middle], [0.0, factor, middle]])
+            out[frame] = replace(places[frame], crop_from_frame=compose(larger, places[frame].crop_from_frame))
+    return out
+
+
+def _faded(places: Mapping[int, Sequence[Place]], analysis: Analysis, length: int) -> dict[int, tuple[Place, ...]]:
+    """Let faces that come and go show by and by; those that do not show at all are left out."""
+    seen = {frame: shown for frame, some in places.items() if (shown := [p for p in some if p.share > 0])}
+    outlines = {frame: [(p.track, p.outline) for p in some] for frame, some in seen.items()}
+    shares = fades(outlines, length, {analysis.first, analysis.frames, *analysis.cuts})
+    return {
+        frame: tuple(replace(p, share=min(p.share, share)) for p, share in zip(some, shares[frame], strict=True))
+        for frame, some in seen.items()
+    }
 
 
 def choose(analysis: Analysis, faces: str) -> list[Track]:
@@ -115,6 +152,8 @@ def _place(
         return "landmarks fit no face"
     if face_size(edge) < settings.smallest:
         return f"face smaller than {settings.smallest:g} px"
-    if inside_share(box_of(edge), analysis.width, analysis.height) < OUTSIDE:
-        return "face outside the picture"
-    return Place(track, crop, edge, filled)
+    box = box_of(edge)
+    if inside_share(box, analysis.width, analysis.height) < OUTSIDE:
+        larger = min((box[2] - box[0]) / analysis.width, (box[3] - box[1]) / analysis.height) > 1
+        return "face much larger than the picture" if larger else "face outside the picture"
+    return Place(track, crop, edge, filled, share=turned(head_pose(landmarks)[0]))

@@ -48,7 +48,8 @@ class SwapReport:
     cast: who was given which face; model: where the faces came from; target_consent: to the use of the target; mark: how the output
     was marked. frames: read from the target;
     swapped: of them with a new face; filled: of those with interpolated landmarks. seconds: busy time of each stage, which overlap;
-    wall: seconds from start to end; fps: frames / wall.
+    wall: seconds from start to end; fps: frames / wall. resumed: frames taken over from a run that was interrupted, in ``frames``
+    too; not in ``seconds``, ``wall`` and ``fps``.
     """
 
     target: str
@@ -63,6 +64,7 @@ class SwapReport:
     seconds: Mapping[str, float]
     wall: float
     notes: tuple[str, ...] = ()
+    resumed: int = 0
     target_consent: str = NO_CONSENT
     mark: Marked | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class SwapReport:
     @property
     def fps(self) -> float:
         """Frames of the target a second of the whole run, analysis included."""
-        return self.frames / self.wall if self.wall > 0 else 0.0
+        return (self.frames - self.resumed) / self.wall if self.wall > 0 else 0.0
 
 
 def report_path(out: Path) -> Path:

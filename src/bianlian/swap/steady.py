@@ -28,6 +28,15 @@ class SteadyColor:
         self._share = 1.0 - float(np.exp(-1.0 / window)) if window > 0 else 1.0
         self._led: NDArray[np.float64] | None = None
 
+    @property
+    def led(self) -> list[list[float]] | None:
+        """The map as it is led now (3, 4), None before the first frame; given to another object, that one goes on from here."""
+        return None if self._led is None else self._led.tolist()
+
+    @led.setter
+    def led(self, value: list[list[float]] | None) -> None:
+        self._led = None if value is None else np.array(value, np.float64)
+
     def __call__(self, face: Image, target: Image, mask: Mask) -> Image:
         """Recolour the next frame: see ``Recolor``."""
         now = self._recolor(face, target, mask)

@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -25,25 +25,30 @@ from numpy.typing import NDArray
 from bianlian.errors import InputError, TracksError
 from bianlian.files import open_plain, replacing
 from bianlian.types import Face, Landmarks, Track, TrackPoint
+from bianlian.video import WHOLE, Span
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the layout; a reader refuses every other."""
 
-_HEADER = ("schema", "target", "fingerprint", "width", "height", "frames", "rate", "detector", "landmarker", "describer", "cuts")
+_HEADER = (
+    *("schema", "target", "fingerprint", "width", "height", "first", "frames", "rate", "span"),
+    *("detector", "landmarker", "describer", "cuts"),
+)
 _POINT = ("track", "person", "frame", "box", "score", "filled", "scheme", "landmarks", "description")
 _LONGEST, _LONGEST_NAME = 1 << 22, 255
 _MOST = 1 << 53
 """Counts beyond it are damage: a JSON reader elsewhere could not hold them exactly."""
-_RATE = re.compile(r"[0-9]{1,12}(/[0-9]{1,12})?")
+_FRACTION = re.compile(r"[0-9]{1,18}(/[0-9]{0,17}[1-9][0-9]{0,17})?")
 
 
 @dataclass(frozen=True)
 class Analysis:
     """What the analysis pass knows of a target.
 
-    target: file name. fingerprint: of its content. width, height: pixels of the first frame. frames: how many frames there are,
-    one more than the last index. rate: frames a second, an estimate, None outside a video. detector, landmarker, describer:
-    plug-in names. cuts: indices of the first frames after a cut, rising. tracks: not smoothed.
+    target: file name. fingerprint: of its content. width, height: pixels of the first frame. frames: one more than the last index.
+    rate: frames a second, an estimate, None outside a video. detector, landmarker, describer: plug-in names. cuts: indices of the
+    first frames after a cut, rising. tracks: not smoothed. span: the part of the target that was looked at; first: index of its
+    first frame.
     """
 
     target: str
@@ -57,6 +62,28 @@ class Analysis:
     describer: str
     cuts: tuple[int, ...]
     tracks: tuple[Track, ...]
+    span: Span = WHOLE
+    first: int = 0
+
+
+def settled(analysis: Analysis) -> Analysis:
+    """Round everything to what the file holds, so that tracks just made and tracks read again are the same."""
+    return replace(analysis, tracks=tuple(replace(t, points=tuple(map(_rounded_point, t.points))) for t in analysis.tracks))
+
+
+def rounded(face: Face) -> Face:
+    """Round a face to what the file holds: pixels to a hundredth."""
+    marks = face.landmarks
+    return Face(
+        face.box.round(2),
+        round(face.score, 4),
+        None if marks is None else Landmarks(marks.points.round(2), marks.scheme),
+    )
+
+
+def _rounded_point(point: TrackPoint) -> TrackPoint:
+    looks = None if point.description is None else point.description.round(4)
+    return TrackPoint(point.frame, rounded(point.face), point.filled, looks)
 
 
 def write_tracks(path: Path, analysis: Analysis) -> None:
@@ -94,8 +121,9 @@ def read_tracks(path: Path) -> Analysis:
         raise TracksError(f"{path} is empty; delete it, and the next swap writes it anew")
     tracks = tuple(_track(path, k, groups[k], persons[k]) for k in sorted(groups))
     rate = None if header["rate"] is None else Fraction(header["rate"])
-    rest = {k: header[k] for k in _HEADER if k not in ("schema", "rate", "cuts")}
-    return Analysis(**rest, rate=rate, cuts=tuple(header["cuts"]), tracks=tracks)
+    span = Span(*(None if t is None else Fraction(t) for t in header["span"]))
+    rest = {k: header[k] for k in _HEADER if k not in ("schema", "rate", "cuts", "span")}
+    return Analysis(**rest, rate=rate, cuts=tuple(header["cuts"]), tracks=tracks, span=span)
 
 
 def _header(analysis: Analysis) -> dict[str, object]:
@@ -105,8 +133,10 @@ def _header(analysis: Analysis) -> dict[str, object]:
         "fingerprint": analysis.fingerprint,
         "width": analysis.width,
         "height": analysis.height,
+        "first": analysis.first,
         "frames": analysis.frames,
         "rate": None if analysis.rate is None else str(analysis.rate),
+        "span": [None if t is None else str(t) for t in (analysis.span.start, analysis.span.stop)],
         "detector": analysis.detector,
         "landmarker": analysis.landmarker,
         "describer": analysis.describer,
@@ -115,17 +145,18 @@ def _header(analysis: Analysis) -> dict[str, object]:
 
 
 def _record(track: Track, point: TrackPoint) -> dict[str, object]:
+    point = _rounded_point(point)
     marks = point.face.landmarks
     return {
         "track": track.id,
         "person": track.person,
         "frame": point.frame,
-        "box": point.face.box.round(2).tolist(),
-        "score": round(point.face.score, 4),
+        "box": point.face.box.tolist(),
+        "score": point.face.score,
         "filled": point.filled,
         "scheme": None if marks is None else marks.scheme,
-        "landmarks": None if marks is None else marks.points.round(2).tolist(),
-        "description": None if point.description is None else point.description.round(4).tolist(),
+        "landmarks": None if marks is None else marks.points.tolist(),
+        "description": None if point.description is None else point.description.tolist(),
     }
 
 
@@ -151,13 +182,13 @@ def _checked_header(value: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         _want(_is_name(value[key]), where, f"{key} must be text of at most {_LONGEST_NAME} letters", value[key])
     for key in ("width", "height", "frames"):
         _want(_is_count(value[key]) and value[key] > 0, where, f"{key} must be a positive whole number", value[key])
-    rate = value["rate"]
-    try:
-        # As text of few digits: "1e999999999" is a fraction too, of a billion digits.
-        good = rate is None or (isinstance(rate, str) and _RATE.fullmatch(rate) is not None and Fraction(rate) > 0)
-    except ZeroDivisionError:
-        good = False
+    good = _is_count(value["first"]) and value["first"] < value["frames"]
+    _want(good, where, "first must be a frame index below frames", value["first"])
+    rate, span = value["rate"], value["span"]
+    good = rate is None or (_is_fraction(rate) and Fraction(rate) > 0)
     _want(good, where, 'rate must be null or a fraction such as "25" or "30000/1001"', rate)
+    good = isinstance(span, list) and len(span) == 2 and all(t is None or _is_fraction(t) for t in span)
+    _want(good, where, 'span must hold two times, each null or a fraction such as "5/2"', span)
     cuts = value["cuts"]
     _want(isinstance(cuts, list) and all(_is_count(c) for c in cuts), where, "cuts must be a list of frame indices", cuts)
     return value
@@ -201,6 +232,11 @@ def _track(path: Path, number: int, points: list[TrackPoint], person: str | None
     if any(a.frame >= b.frame for a, b in pairwise(points)):
         raise TracksError(f"{path}: the lines of track {number} are not in frame order, or a frame comes twice")
     return Track(number, tuple(points), person)
+
+
+def _is_fraction(value: object) -> bool:
+    """Whether a value is a fraction as text of few digits: "1e999999999" would be one too, of a billion digits."""
+    return isinstance(value, str) and _FRACTION.fullmatch(value) is not None
 
 
 def _is_count(value: object) -> bool:

@@ -38,12 +38,22 @@ FIRST_STEP = 4
 """... with so many frames from one to the next, later ones at the linker's own pace."""
 CHANGE = 25.0
 """Mean difference of a face's thumbnails in two frames, grey levels, from which on it is doubted that they show one person."""
-_THUMB = 12
+THUMB = 12
+"""Side of those thumbnails."""
 _ENOUGH = 24
 """Descriptions of one track that count in its mean: the last ones."""
 
 _Array = NDArray[np.float64]
 Describe = Callable[[Image, Sequence[Face]], _Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What was looked at of the faces of a frame, in their order. thumbs: (12, 12, 3) each; looks: (D,) descriptions, where there
+    was doubt; None for what was not looked at."""
+
+    thumbs: tuple[Image | None, ...]
+    looks: tuple[_Array | None, ...]
 
 
 @dataclass
@@ -54,7 +64,7 @@ class _Open:
     step: _Array = field(default_factory=lambda: np.zeros(2))
     looks: list[_Array] = field(default_factory=list)
     described: int = -(1 << 30)
-    thumb: _Array | None = None
+    thumb: Image | None = None
 
     @property
     def last(self) -> TrackPoint:
@@ -100,14 +110,28 @@ class Linker:
         self._done: list[_Open] = []
         self._shot: list[_Open] = []
 
-    def add(self, frame: int, faces: Sequence[Face], image: Image | None = None, *, cut: bool = False) -> None:
-        """Take the faces of the next frame. frame: index, rising. image: the frame, for ``describe``. cut: a new shot begins."""
+    def add(self, frame: int, faces: Sequence[Face], image: Image | None = None, *, cut: bool = False) -> Sight:
+        """Take the faces of the next frame -> what was looked at of them.
+
+        frame: index, rising. image: the frame, for ``describe``. cut: a new shot begins.
+        """
         if cut:
             self._shot = []
         near = self._near(frame, faces)
-        thumbs = [None if image is None else _thumb(image, face) for face in faces]
-        looks = self._looks(frame, faces, image, near, thumbs)
-        for face, seen, thumb, track in zip(faces, looks, thumbs, self._match(frame, faces, near, looks), strict=True):
+        thumbs = tuple(None if image is None else _thumb(image, face) for face in faces)
+        sight = Sight(thumbs, tuple(self._looks(frame, faces, image, near, thumbs)))
+        self._link(frame, faces, near, sight)
+        return sight
+
+    def replay(self, frame: int, faces: Sequence[Face], sight: Sight, *, cut: bool = False) -> None:
+        """Take the faces of a frame that was looked at before, as ``add`` took them."""
+        if cut:
+            self._shot = []
+        self._link(frame, faces, self._near(frame, faces), sight)
+
+    def _link(self, frame: int, faces: Sequence[Face], near: dict[tuple[int, int], float], sight: Sight) -> None:
+        tracks = self._match(frame, faces, near, sight.looks)
+        for face, seen, thumb, track in zip(faces, sight.looks, sight.thumbs, tracks, strict=True):
             if track is None:
                 track = _Open()
                 self._done.append(track)
@@ -137,7 +161,7 @@ class Linker:
         faces: Sequence[Face],
         image: Image | None,
         near: dict[tuple[int, int], float],
-        thumbs: Sequence[_Array | None],
+        thumbs: Sequence[Image | None],
     ) -> list[_Array | None]:
         """Describe the faces that need it."""
         if self._describe is None or image is None:
@@ -146,9 +170,7 @@ class Linker:
         described = dict(zip(wanted, self._describe(image, [faces[j] for j in wanted]) if wanted else (), strict=True))
         return [described.get(j) for j in range(len(faces))]
 
-    def _doubtful(
-        self, frame: int, j: int, faces: Sequence[Face], near: dict[tuple[int, int], float], thumb: _Array | None
-    ) -> bool:
+    def _doubtful(self, frame: int, j: int, faces: Sequence[Face], near: dict[tuple[int, int], float], thumb: Image | None) -> bool:
         mine = [i for i, k in near if k == j]
         if len(mine) != 1 or any(i == mine[0] and k != j for i, k in near):
             return True
@@ -156,7 +178,7 @@ class Linker:
         pace = FIRST_STEP if len(track.looks) < FIRST else self._pace
         if frame - track.described >= pace or frame - track.last.frame > self._gap + 1:
             return True
-        if thumb is not None and track.thumb is not None and np.abs(thumb - track.thumb).mean() > CHANGE:
+        if thumb is not None and track.thumb is not None and np.abs(thumb.astype(np.float64) - track.thumb).mean() > CHANGE:
             return True
         return any(k != j and _touching(faces[j], other) for k, other in enumerate(faces))
 
@@ -190,13 +212,13 @@ def link(frames: Iterable[tuple[int, Sequence[Face]]], *, cuts: Collection[int] 
     return linker.tracks()
 
 
-def _thumb(image: Image, face: Face) -> _Array:
+def _thumb(image: Image, face: Face) -> Image:
     """Shrink the face's box to a few pixels; outside the picture its border goes on."""
     x1, y1, x2, y2 = (int(v) for v in face.box.round())
     height, width = image.shape[:2]
     x1, y1 = min(max(x1, 0), width - 1), min(max(y1, 0), height - 1)
     part = image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)]
-    return np.asarray(cv2.resize(part, (_THUMB, _THUMB), interpolation=cv2.INTER_AREA), np.float64)
+    return np.asarray(cv2.resize(part, (THUMB, THUMB), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _touching(a: Face, b: Face) -> bool:
@@ -211,7 +233,7 @@ def filled(points: Sequence[TrackPoint], gap: int) -> Iterable[TrackPoint]:
         missing = after.frame - before.frame - 1
         if missing <= gap and _reachable(before.face, after.face, missing):
             for k in range(1, missing + 1):
-                yield TrackPoint(before.frame + k, _between(before.face, after.face, k / (missing + 1)), filled=True)
+                yield TrackPoint(before.frame + k, between(before.face, after.face, k / (missing + 1)), filled=True)
     yield points[-1]
 
 
@@ -219,7 +241,8 @@ def _reachable(a: Face, b: Face, missing: int) -> bool:
     return bool(np.hypot(*(_centre(a) - _centre(b))) <= REACH * (missing + 1) * np.sqrt(a.area))
 
 
-def _between(a: Face, b: Face, share: float) -> Face:
+def between(a: Face, b: Face, share: float) -> Face:
+    """Interpolate a face between two: share 0 is the first, 1 the second."""
     marks = None
     if a.landmarks is not None and b.landmarks is not None and a.landmarks.scheme == b.landmarks.scheme:
         marks = Landmarks((1 - share) * a.landmarks.points + share * b.landmarks.points, a.landmarks.scheme)

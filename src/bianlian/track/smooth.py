@@ -8,7 +8,7 @@ and the crop's from 1.40 to 0.32, at a lag of 0.06 frames, and have the lowest e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,8 @@ from bianlian.types import Face, Landmarks, Track, TrackPoint
 JUMP = 1.2
 """A face that moves by more than this many face sizes in a frame is not smoothed across that step."""
 
+_CHUNK = 512
+
 _Array = NDArray[np.float64]
 
 
@@ -28,34 +30,51 @@ def smooth(track: Track, sigma: float) -> Track:
 
     Runs of consecutive frames with one landmark scheme are smoothed by themselves. Raises ConfigError for a negative sigma.
     """
+    return replace(track, points=tuple(smoothed(track, sigma)))
+
+
+def smoothed(track: Track, sigma: float) -> Iterator[TrackPoint]:
+    """Smooth as ``smooth``, and give the points one after the other: a long track is not held twice."""
     if sigma < 0:
         raise ConfigError(f"sigma must be 0 or more frames, got {sigma}")
-    points: list[TrackPoint] = []
     for run in _runs(track.points):
-        boxes = gaussian(np.stack([p.face.box for p in run]), sigma)
-        marks = [p.face.landmarks for p in run]
-        if any(m is None for m in marks):
-            faces = [replace(p.face, box=b) for p, b in zip(run, boxes, strict=True)]
-        else:
-            named = [m for m in marks if m is not None]
-            moved = gaussian(np.stack([m.points for m in named]), sigma)
-            faces = [Face(b, p.face.score, Landmarks(x, m.scheme)) for p, b, x, m in zip(run, boxes, moved, named, strict=True)]
-        points += [replace(p, face=f) for p, f in zip(run, faces, strict=True)]
-    return replace(track, points=tuple(points))
+        for start in range(0, len(run), _CHUNK):
+            rows = _weighed(lambda k, run=run: _row(run[k]), len(run), sigma, start, min(start + _CHUNK, len(run)))  # type: ignore[misc]
+            for point, row in zip(run[start:], rows, strict=False):
+                marks = point.face.landmarks
+                moved = None if marks is None else Landmarks(row[4:].reshape(-1, 2), marks.scheme)
+                yield replace(point, face=Face(row[:4], point.face.score, moved))
 
 
 def gaussian(values: _Array, sigma: float) -> _Array:
     """Smooth (T, ...) along its first axis by a centred Gaussian of ``sigma`` steps; a straight line stays as it is."""
-    radius = min(int(np.ceil(3 * sigma)), len(values) - 1)
+    return _weighed(lambda k: values[k], len(values), sigma, 0, len(values))
+
+
+def _weighed(value: Callable[[int], _Array], count: int, sigma: float, start: int, stop: int) -> _Array:
+    """Smooth ``count`` values, of which ``value`` gives one, as ``gaussian`` -> those from ``start`` to ``stop``."""
+    radius = min(int(np.ceil(3 * sigma)), count - 1)
     if sigma <= 0 or radius < 1:
-        return values
-    padded = np.concatenate([2 * values[:1] - values[radius:0:-1], values, 2 * values[-1:] - values[-2 : -radius - 2 : -1]])
+        return np.stack([value(k) for k in range(start, stop)])
+    near = np.stack([_reflected(value, k, count) for k in range(start - radius, stop + radius)])
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     weights /= weights.sum()
-    out = np.zeros_like(values)
+    out = np.zeros_like(near[: stop - start])
     for k, weight in enumerate(weights):
-        out += weight * padded[k : k + len(values)]
+        out += weight * near[k : k + stop - start]
     return out
+
+
+def _reflected(value: Callable[[int], _Array], k: int, count: int) -> _Array:
+    """Go on beyond both ends of a run by its point reflection."""
+    if k < 0:
+        return 2 * value(0) - value(-k)
+    return value(k) if k < count else 2 * value(count - 1) - value(2 * (count - 1) - k)
+
+
+def _row(point: TrackPoint) -> _Array:
+    marks = point.face.landmarks
+    return point.face.box if marks is None else np.concatenate([point.face.box, marks.points.ravel()])
 
 
 def _runs(points: Sequence[TrackPoint]) -> list[list[TrackPoint]]:

@@ -10,6 +10,7 @@ from bianlian.video.movie import VideoWriter
 from bianlian.video.pictures import PICTURE_SUFFIXES, list_pictures, read_picture
 from bianlian.video.probe import StreamInfo, VideoInfo, probe
 from bianlian.video.read import frames
+from bianlian.video.span import WHOLE, Span, find_span
 from bianlian.video.still import FolderWriter, ImageWriter
 from bianlian.video.write import FrameWriter, open_writer
 
@@ -18,15 +19,18 @@ __all__ = [
     "PICTURE_SUFFIXES",
     "PRESETS",
     "VIDEO_SUFFIXES",
+    "WHOLE",
     "ColorTags",
     "Encoding",
     "FolderWriter",
     "FrameWriter",
     "ImageWriter",
     "Marks",
+    "Span",
     "StreamInfo",
     "VideoInfo",
     "VideoWriter",
+    "find_span",
     "frames",
     "list_pictures",
     "open_writer",

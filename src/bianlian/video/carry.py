@@ -12,17 +12,21 @@ from av.stream import Stream
 
 from bianlian.video.container import open_video, picture_stream
 from bianlian.video.probe import VideoInfo
+from bianlian.video.span import Span
 from bianlian.video.transcode import Route, route_for
+from bianlian.video.trim import trim_chapter, trim_packet
 
 _STALE_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "rotate"}
+_LATE = 10
+"""Seconds by which the packets of one stream may lie behind those of another in a file."""
 _STALE_STARTS = ("_statistics", "number_of_", "bps")
 
 
 class Carry:
     """The other streams of an input on their way into an output; at most a packet of each is held.
 
-    like: a video. suffix: of the output's container. start, stop: seconds, packets outside are left out. shift: seconds added to
-    all times. tell: gets one line for each stream that could not be copied as it is.
+    like: a video. suffix: of the output's container. start, stop: seconds, packets outside are left out, subtitles cut. tell: gets
+    one line for each stream that could not be copied as it is.
     """
 
     def __init__(
@@ -35,9 +39,9 @@ class Carry:
         start: Fraction | None = None,
         stop: Fraction | None = None,
     ) -> None:
-        self._output, self._tell, self._start, self._stop = output, tell, start, stop
+        self._output, self._tell, self._span = output, tell, Span(start, stop)
         self._starts_at_0 = suffix == ".avi"
-        self._name, self.shift = like.path.name, Fraction(0)
+        self._name, self._shift = like.path.name, Fraction(0)
         self._input = open_video(like.path)
         self._picture = picture_stream(self._input, like.path)
         self._routes: dict[int, Route] = {}
@@ -49,8 +53,8 @@ class Carry:
             is_chapters = bool(chapters) and stream.type == "data" and stream.name == "bin_data"
             if stream.index != self._picture.index and not is_chapters:
                 self._add(stream, suffix)
-        output.metadata.update(_kept(self._input.metadata))
-        output.set_chapters(chapters)
+        output.metadata.update(self._kept(self._input.metadata))
+        output.set_chapters([c for c in (trim_chapter(chapter, self._span) for chapter in chapters) if c is not None])
         self._packets = self._demux()
         self._held = next(self._packets, None)
 
@@ -62,18 +66,24 @@ class Carry:
         if route is not None:
             out = route.out
             if stream.type != "attachment":
-                out.metadata.update(_kept(stream.metadata))
+                out.metadata.update(self._kept(stream.metadata))
                 out.disposition = stream.disposition
                 self._routes[stream.index] = route
 
     @property
     def picture_metadata(self) -> dict[str, str]:
         """Metadata of the input's picture stream that is still true of the output's."""
-        return _kept(self._picture.metadata)
+        return self._kept(self._picture.metadata)
 
     def length_at(self, pts: int) -> int | None:
         """Duration that the input gives its frame at ``pts``, in ticks; None when it does not say or is past."""
         return self._lengths.get(pts) or None
+
+    def move(self, shift: Fraction) -> None:
+        """Add ``shift`` seconds to all times. Where a start was given, -shift is the first frame's time and so the exact start."""
+        self._shift = shift
+        if self._span.start is not None:
+            self._span = Span(-shift, self._span.stop)
 
     def until(self, seconds: Fraction, pts: int) -> None:
         """Write what comes before ``seconds`` of the input's time; forget the durations of frames before ``pts``."""
@@ -84,7 +94,8 @@ class Carry:
 
     def finish(self) -> None:
         """Write all that is left."""
-        while self._held is not None:
+        stop = self._span.stop
+        while self._held is not None and (stop is None or _time(self._held) < stop + _LATE):
             self._forward(self._held)
             self._held = next(self._packets, None)
         for route in self._routes.values():
@@ -111,16 +122,21 @@ class Carry:
                 self._lengths[packet.pts] = packet.duration or 0
             return
         time, length = _time(packet), (packet.duration or 0) * packet.time_base
-        early = self._start is not None and time + length <= self._start
-        late = self._stop is not None and time >= self._stop
-        if early or late or (self._starts_at_0 and time + self.shift < 0):
+        start, stop = self._span.start, self._span.stop
+        early, late = start is not None and time + length <= start, stop is not None and time >= stop
+        if early or late or (self._starts_at_0 and time + self._shift < 0):
             return
-        if self.shift:
-            ticks = round(self.shift / packet.time_base)
+        packet = trim_packet(packet, time, length, self._span)
+        if self._shift:
+            ticks = round(self._shift / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
         for made in self._routes[packet.stream_index].send(packet):
             self._mux(made)
+
+    def _kept(self, metadata: dict[str, str]) -> dict[str, str]:
+        stale = _STALE_TAGS if self._span.start is None else {*_STALE_TAGS, "timecode"}
+        return {k: v for k, v in metadata.items() if k.lower() not in stale and not k.lower().startswith(_STALE_STARTS)}
 
     def _mux(self, packet: Packet[Stream]) -> None:
         if packet.dts is None:
@@ -136,7 +152,3 @@ class Carry:
 def _time(packet: Packet[Stream]) -> Fraction:
     ticks = packet.dts if packet.dts is not None else packet.pts
     return (ticks or 0) * packet.time_base
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    return {k: v for k, v in metadata.items() if k.lower() not in _STALE_TAGS and not k.lower().startswith(_STALE_STARTS)}

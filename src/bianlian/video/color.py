@@ -7,14 +7,18 @@ players do. The way back uses the same matrix and range, so a frame that nobody 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from bianlian.types import Image
+
+Pixel = TypeVar("Pixel", np.uint8, np.uint16)
 
 LIMITED, FULL = 1, 2
 BT709, BT601 = 1, 5
@@ -59,30 +63,65 @@ def tags_of(frame: VideoFrame) -> ColorTags:
 
 def to_rgb(scaler: VideoReformatter, frame: VideoFrame, width: int, height: int) -> Image:
     """Turn a decoded frame into RGB (height, width, 3) uint8; another size is scaled, bilinear. Reuse ``scaler``."""
+    rgb = _rgb(scaler, frame, width, height, "rgb24")[0]
+    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _rgb(scaler: VideoReformatter, frame: VideoFrame, width: int, height: int, kind: str) -> tuple[VideoFrame, Conversion]:
+    """Turn a decoded frame into the full-range RGB format ``kind`` -> (it, how that was done)."""
     how = conversion_of(tags_of(frame), frame.format.name, frame.width, frame.height)
-    rgb = scaler.reformat(
+    made = scaler.reformat(
         frame,
         width=width,
         height=height,
-        format="rgb24",
+        format=kind,
         src_colorspace=how.matrix,
         src_color_range=how.range,
         dst_color_range=FULL,
         interpolation=_EXACT,
     )
-    return np.ascontiguousarray(rgb.to_ndarray(), dtype=np.uint8)
+    return made, how
 
 
-def from_rgb(scaler: VideoReformatter, image: Image, pixel_format: str, how: Conversion) -> VideoFrame:
-    """Turn RGB (H, W, 3) uint8 into a frame of ``pixel_format`` for an encoder. Reuse ``scaler``."""
+def to_rgb16(frame: VideoFrame, width: int, height: int) -> NDArray[np.uint16]:
+    """Turn a decoded frame of more than 8 bits into RGB (height, width, 3), 65535 is white; another size is scaled, bilinear."""
+    # Planes, because the scaler makes wrong colours of 4:2:0 and packed RGB of 16 bits (seen in FFmpeg 8.1).
+    rgb, how = _rgb(VideoReformatter(), frame, width, height, "gbrp16le")
+    bits = frame.format.components[0].bits
+    white = _white(bits) if how.range == FULL else _WHITE
+    return _scaled(np.asarray(rgb.to_ndarray(), np.uint16), 65535 / white)
+
+
+def from_rgb(scaler: VideoReformatter, image: Image | NDArray[np.uint16], pixel_format: str, how: Conversion) -> VideoFrame:
+    """Turn RGB (H, W, 3) uint8, or uint16 with 65535 as white, into a ``pixel_format`` frame for an encoder. Reuse ``scaler``."""
+    if image.dtype == np.uint8:
+        picture = VideoFrame.from_ndarray(np.ascontiguousarray(image, np.uint8), "rgb24")
+    else:
+        bits = VideoFormat(pixel_format).components[0].bits
+        white = _white(bits) if pixel_format.startswith("gbr") else _WHITE
+        picture = VideoFrame.from_ndarray(_scaled(np.asarray(image, np.uint16), white / 65535), "gbrp16le")
     return scaler.reformat(
-        VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24"),
+        picture,
         format=pixel_format,
         src_color_range=FULL,
         dst_colorspace=how.matrix,
         dst_color_range=how.range,
         interpolation=_EXACT,
     )
+
+
+_WHITE = 255 << 8
+"""The scaler's 16-bit value of white beside YUV (measured)."""
+
+
+def _white(bits: int) -> int:
+    """The scaler's 16-bit value of white where full-range values of ``bits`` are only shifted."""
+    return ((1 << bits) - 1) << (16 - bits)
+
+
+def _scaled(image: NDArray[np.uint16], factor: float) -> NDArray[np.uint16]:
+    """Multiply, round, and cut off at 65535."""
+    return image if factor == 1 else np.asarray(cv2.addWeighted(image, factor, image, 0, 0), np.uint16)
 
 
 @dataclass(frozen=True)
@@ -100,12 +139,12 @@ class Orientation:
             return 270 if self.flip_y else 90
         return 180 if self.flip_y else 0
 
-    def upright(self, image: Image) -> Image:
+    def upright(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
         """Turn a stored picture (H, W, 3) upright."""
         turned = cv2.transpose(image) if self.transpose else image
         if self.flip_x or self.flip_y:
             turned = cv2.flip(turned, -1 if self.flip_x and self.flip_y else int(self.flip_x))
-        return np.ascontiguousarray(turned, dtype=np.uint8)
+        return np.ascontiguousarray(turned, dtype=image.dtype)
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:

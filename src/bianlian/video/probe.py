@@ -76,8 +76,8 @@ def probe(path: Path) -> VideoInfo:
     if path.is_dir():
         return _probe_folder(path)
     if is_picture(path):
-        width, height, codec, mode = picture_header(path)
-        return VideoInfo(path, "image", width, height, codec, mode, bits=16 if "16" in mode else 8, frames=1)
+        head = picture_header(path)
+        return VideoInfo(path, "image", head.width, head.height, head.codec, head.mode, bits=head.bits, frames=1)
     with open_video(path) as container:
         return _probe_video(path, container)
 
@@ -86,10 +86,10 @@ def _probe_folder(path: Path) -> VideoInfo:
     pictures = list_pictures(path)
     for picture in pictures:
         try:
-            width, height, codec, mode = picture_header(picture)
+            head = picture_header(picture)
         except VideoError:
             continue
-        return VideoInfo(path, "folder", width, height, codec, mode, frames=len(pictures))
+        return VideoInfo(path, "folder", head.width, head.height, head.codec, head.mode, bits=head.bits, frames=len(pictures))
     raise VideoError(f"wanted a folder of pictures, none of the {len(pictures)} in {path} can be read: replace them")
 
 

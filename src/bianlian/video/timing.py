@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 
 from av.packet import Packet
@@ -18,15 +19,26 @@ _MOST_TICKS = 2**31 - 1
 _MOST_MOVIE_TICKS = 10_000_000
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A frame's place in its input, without its picture: see ``types.Frame``."""
+
+    index: int
+    pts: int | None
+    time_base: Fraction | None
+
+
 class Times:
     """Gives each frame its place in the output.
 
-    base: time base of the encoder. rate: frames a second, an estimate. shift: seconds added to all times, not 0 only when the
-    first frame lies before 0, which no player shows, or elsewhere than at 0 in an AVI. tell: gets one line for each way in which
-    times had to change.
+    base: time base of the encoder. rate: frames a second, an estimate. from_zero: let the first frame be at 0, as a part of an
+    input begins. shift: seconds added to all times, else not 0 only when the first frame lies before 0, which no player shows, or
+    elsewhere than at 0 in an AVI. tell: gets one line for each way in which times had to change.
     """
 
-    def __init__(self, like: VideoInfo, suffix: str, rate: Fraction, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, like: VideoInfo, suffix: str, rate: Fraction, tell: Callable[[str], None], *, from_zero: bool = False
+    ) -> None:
         self.rate = like.average_rate or rate
         self._like, self._suffix, self._tell = like, suffix, tell
         base = like.time_base or 1 / self.rate
@@ -36,6 +48,7 @@ class Times:
         self.base = 1 / self.rate if suffix == ".avi" else base
         self._stored = _MILLISECOND if suffix in (".mkv", ".webm") else self.base
         self.shift = Fraction(0)
+        self._from_zero = from_zero
         self._count, self._told = 0, set[str]()
         self._last: int | None = None
         self._gap = max(1, round(1 / (self.rate * self.base)))
@@ -53,7 +66,7 @@ class Times:
             movie = max(ticks, math.lcm(ticks, 1000) if ticks < 1000 else ticks)
         return {"movflags": "+faststart", "video_track_timescale": str(ticks), "movie_timescale": str(movie)}
 
-    def place(self, frame: Frame) -> int:
+    def place(self, frame: Frame | Moment) -> int:
         """Tick of the next frame, in ``base``; the frame before gets its duration.
 
         Raises OutputError where two frames fall into one tick of an AVI.
@@ -62,7 +75,9 @@ class Times:
             seconds = self._count / self.rate
         else:
             seconds = frame.pts * frame.time_base
-        if self._count == 0 and (seconds < 0 or (seconds and self._suffix == ".avi")):
+        if self._count == 0 and self._from_zero:
+            self.shift = -seconds
+        elif self._count == 0 and (seconds < 0 or (seconds and self._suffix == ".avi")):
             self.shift = -seconds
             self._once("shift", f"{self._suffix} cannot start at {float(seconds):.3f} s: all times are moved to start at 0")
         exact = (seconds + self.shift) / self.base
@@ -100,7 +115,7 @@ class Times:
         if last and self._suffix in (".mp4", ".mov"):
             packet.duration = max(1, self._total - (packet.dts - self._first_dts))
 
-    def _after(self, last: int, tick: int, frame: Frame) -> int:
+    def _after(self, last: int, tick: int, frame: Frame | Moment) -> int:
         if tick > last:
             return tick
         if self._suffix == ".avi":
