@@ -166,7 +166,7 @@ def swap_from_photos(
     """
     settings = settings or SwapSettings()
     people = list(photos.items()) if isinstance(photos, Mapping) else [(None, photos)]
-    roles = photo_roles(people, settings, weights=weights, note=note)
+    roles = photo_roles(people, settings, weights=weights, progress=progress, note=note)
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(
         target, roles, out, settings, model=f"{ONE_PHOTO} ({weights or BASE})", signer=signer, progress=progress, note=note

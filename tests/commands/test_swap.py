@@ -13,6 +13,7 @@ from bianlian.provenance.consent import NO_CONSENT
 from bianlian.swap.pipeline import Role
 from bianlian.swap.report import Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.study import STEPS
 
 
 def report(**changes: Any) -> SwapReport:
@@ -110,15 +111,15 @@ def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: 
         given.update(roles=roles, out=out, **rest)
         return report(model=rest["model"], cast=(Part(None, "anna", NO_CONSENT),))
 
-    def look(people: Any, settings: SwapSettings, *, weights: Path | None, note: Any) -> Any:
-        given.update(weights=weights)
+    def look(people: Any, settings: SwapSettings, *, weights: Path | None, steps: int, progress: Any, note: Any) -> Any:
+        given.update(weights=weights, steps=steps)
         return people
 
     monkeypatch.setattr(command, "swap", fake)
     monkeypatch.setattr(command, "photo_roles", look)
     tyro.cli(Swap, args=["clip.mp4", "--source", "a/anna.jpg", "b.jpg"]).run()
     assert given["roles"] == [(None, (Path("a/anna.jpg"), Path("b.jpg")))]
-    assert (given["out"], given["weights"]) == (Path("clip_as_anna.mp4"), None)
+    assert (given["out"], given["weights"], given["steps"]) == (Path("clip_as_anna.mp4"), None, STEPS)
     assert given["model"] == "one photo (base-light-128): a/anna.jpg, b.jpg"
     assert "`bianlian consent PHOTO --add TEXT` records it" in capsys.readouterr().out
     tyro.cli(Swap, args=["c.mkv", "-m", "own.safetensors", "--map", "person1=anna.jpg", "--map", "x.png=ben.png"]).run()

@@ -20,6 +20,7 @@ from bianlian.swap.report import SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
+from bianlian.swap.study import STEPS
 from bianlian.swap.swapper import open_swapper
 from bianlian.train.run import open_run
 from bianlian.types import Note, Progress
@@ -54,8 +55,12 @@ class Swap:
     """Name of the person whose face goes in, as it was trained; with --map it is left out."""
 
     source: tuple[Path, ...] = ()
-    """Instead of a trained person: a photo of the person whose face goes in, or several, folders of photos, or a faceset. Nothing
-    is trained; the likeness is less than a trained model's."""
+    """Instead of a trained person: a photo of the person whose face goes in, or several, folders of photos, or a faceset. The
+    likeness is less than a trained model's."""
+
+    study: int = STEPS
+    """Steps in which the photos are studied before the swap, some seconds; 0 turns it off. With many more the face takes over the
+    photo's own expression."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -206,7 +211,7 @@ class Swap:
         )
 
     def _swap(self, settings: SwapSettings, progress: Progress, note: Note) -> SwapReport:
-        roles = self.roles(settings, note)
+        roles = self.roles(settings, progress, note)
         return swap(
             self.target,
             roles,
@@ -221,14 +226,14 @@ class Swap:
             note=note,
         )
 
-    def roles(self, settings: SwapSettings, note: Note) -> list[Role]:
+    def roles(self, settings: SwapSettings, progress: Progress, note: Note) -> list[Role]:
         """Open the trained people, or look at the photos. Raises ConfigError, and as ``open_swapper`` and ``photo_roles``."""
         parts = self.parts()
         if self.model is not None and not self.from_photos:
             run = self.model
             return [Role(open_swapper(run, name), who, consent_of(run, name)) for who, name in parts]
         people = [(who, self.source or (Path(name),)) for who, name in parts]
-        return photo_roles(people, settings, weights=self.model, note=note)
+        return photo_roles(people, settings, weights=self.model, steps=self.study, progress=progress, note=note)
 
     @property
     def from_photos(self) -> bool:

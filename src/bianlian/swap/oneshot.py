@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bianlian.errors import WeightsError
+from bianlian.errors import ConfigError, WeightsError
 from bianlian.identity.people import centre
-from bianlian.model.autoencoder import DeepfakeConfig
+from bianlian.model.autoencoder import Decoder, DeepfakeConfig
 from bianlian.model.base import Base, filled_base
 from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
@@ -23,13 +23,16 @@ from bianlian.runtime import compile_module
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.pipeline import Role
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.study import EDGE, STEPS, study
 from bianlian.swap.swapper import CompiledSwapper
-from bianlian.types import Note, silent
+from bianlian.types import Note, Progress, silent
 from bianlian.weights import CARDS, locate
 
 BASE, ONE_PHOTO = "base-light-128", "one photo"
 """Card of the base that ships, and what reports call the networks from one photo."""
 CONFIG = CONFIGS["compact"]
+STUDIED = DeepfakeConfig(size=CONFIG.size, edge=EDGE)
+"""Settings of the base."""
 
 
 def photo_roles(
@@ -37,16 +40,20 @@ def photo_roles(
     settings: SwapSettings,
     *,
     weights: Path | None = None,
+    steps: int = STEPS,
+    progress: Progress = silent,
     note: Note = silent,
 ) -> list[Role]:
     """Make the roles of a swap from photos. people: who is replaced (None: as ``settings`` say), and the photos of who goes in.
 
-    settings: name what looks at photos. weights: of ``AeiNet``, None for the base alone. Raises InputError, NoFaceError,
-    FacesetError, PluginError, WeightsError.
+    settings: name what looks at photos. weights: of ``AeiNet``, None for the base alone. steps: in which each person's photos are
+    studied. Raises InputError, NoFaceError, FacesetError, PluginError, WeightsError, ConfigError for steps below 0.
     """
+    if steps < 0:
+        raise ConfigError(f"study must be 0 steps or more, got {steps}; {STEPS} is the default")
     artist, eyes = open_artist(weights), Eyes.open(settings)
     sitters = [(who, sit(photos, eyes, note=note)) for who, photos in people]
-    return [Role(tell_artist(artist, sitter), who, sitter.consent) for who, sitter in sitters]
+    return [Role(tell_artist(artist, sitter, steps=steps, progress=progress), who, sitter.consent) for who, sitter in sitters]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +71,7 @@ class Artist:
 
 def open_artist(weights: Path | None = None) -> Artist:
     """Load the base that ships, and the second network of ``weights``. Raises WeightsError."""
-    base = filled_base(DeepfakeConfig(size=CONFIG.size), load_file(locate(CARDS[BASE])))
+    base = filled_base(STUDIED, load_file(locate(CARDS[BASE])))
     if weights is None:
         return Artist(base)
     network = AeiNet(CONFIG)
@@ -75,9 +82,11 @@ def open_artist(weights: Path | None = None) -> Artist:
     return Artist(base, network.eval().requires_grad_(False))
 
 
-def tell_artist(artist: Artist, sitter: Sitter, *, threads: int | None = None) -> CompiledSwapper:
+def tell_artist(
+    artist: Artist, sitter: Sitter, *, steps: int = STEPS, threads: int | None = None, progress: Progress = silent
+) -> CompiledSwapper:
     """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None."""
-    module, shape = Told.of(artist, sitter), (1, 3, artist.size, artist.size)
+    module, shape = Told.of(artist, sitter, steps=steps, progress=progress), (1, 3, artist.size, artist.size)
     compiled = compile_module(module, shape, threads=threads or os.cpu_count() or 1, dynamic_batch=True)
     return CompiledSwapper(compiled, artist.size, sitter.name)
 
@@ -85,28 +94,28 @@ def tell_artist(artist: Artist, sitter: Sitter, *, threads: int | None = None) -
 class Told(nn.Module):
     """The networks for one person: (B, 3, S, S) in [0, 1] -> (B, 3, S, S), about that.
 
-    told (1, ``told`` of the settings): who they are, for the second network; known (1, 64): the same for the base.
+    decoder: draws them; told (1, ``told`` of the settings): who they are, for the second network.
     """
 
     told: Tensor
-    known: Tensor
 
-    def __init__(self, artist: Artist, told: Tensor, known: Tensor) -> None:
+    def __init__(self, artist: Artist, decoder: Decoder, told: Tensor) -> None:
         super().__init__()
-        self.base, self.network = artist.base, artist.network
+        self.encoder, self.decoder, self.network = artist.base.encoder, decoder, artist.network
         self.register_buffer("told", told)
-        self.register_buffer("known", known)
 
     @classmethod
-    def of(cls, artist: Artist, sitter: Sitter) -> Told:
-        """Tell who a person is: the mean over their photos, those unlike the others left out of the description."""
+    def of(cls, artist: Artist, sitter: Sitter, *, steps: int = STEPS, progress: Progress = silent) -> Told:
+        """Tell who a person is: the mean over their photos, those unlike the others left out of the description; and study them."""
         pictures = torch.from_numpy(sitter.portraits.transpose(0, 3, 1, 2).astype(np.float32) / 255)
         described = torch.from_numpy(centre(sitter.descriptions).astype(np.float32)).expand(len(pictures), -1)
         with torch.no_grad():
             told = described if artist.network is None else artist.network.tell(pictures, described)
-            return cls(artist, told.mean(0, keepdim=True), artist.base.identity(pictures).mean(0, keepdim=True))
+            known = artist.base.identity(pictures).mean(0, keepdim=True)
+        decoder = study(artist.base, known, sitter.views, STUDIED, steps=steps, progress=progress)
+        return cls(artist, decoder, told.mean(0, keepdim=True))
 
     def forward(self, target: Tensor) -> Tensor:
         """Swap."""
-        draft: Tensor = self.base.decoder(self.base.encoder(target), self.known)
+        draft: Tensor = self.decoder(self.encoder(target))
         return draft if self.network is None else self.network(target, self.told, draft)

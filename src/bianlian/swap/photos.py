@@ -21,6 +21,7 @@ from bianlian.landmark import Landmarker
 from bianlian.model.faceshifter.config import LOOK_SIDE
 from bianlian.provenance.consent import NO_CONSENT, footage_consent
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.study import View, view
 from bianlian.types import Face, Image, Landmarks, Note, silent
 from bianlian.video import PICTURE_SUFFIXES, frames
 
@@ -32,11 +33,12 @@ MOST = 24
 
 @dataclass(frozen=True, eq=False)
 class Sitter:
-    """A person as photos show them. portraits (N, 64, 64, 3) RGB uint8; descriptions (N, 128); consent: of the photos."""
+    """A person as N photos show them. portraits (N, 64, 64, 3) RGB uint8; descriptions (N, 128); consent: of the photos."""
 
     name: str
     portraits: NDArray[np.uint8]
     descriptions: NDArray[np.float64]
+    views: tuple[View, ...]
     consent: str
 
 
@@ -60,18 +62,19 @@ def sit(photos: Sequence[Path], eyes: Eyes, *, note: Note = silent) -> Sitter:
 
     Raises InputError for what is no picture, NoFaceError when none shows a face.
     """
-    portraits, descriptions = [], []
+    portraits, descriptions, views = [], [], []
     for where, image, face in _faces(photos, eyes, note):
         if face is None or face.landmarks is None:
             note(f"{where}: no face found; skipped")
             continue
         portraits.append(portrait(image, face.landmarks))
+        views.append(view(image, face.landmarks))
         descriptions.append(eyes.describer.describe(image, [face])[0])
     if not portraits:
         named = ", ".join(map(str, photos))
         raise NoFaceError(f"no face was found in {named}, which should show the person; give a clear, frontal photo")
     consents = dict.fromkeys(_consent(photo) for photo in photos)
-    return Sitter(_person(photos[0]), np.stack(portraits), np.stack(descriptions), "; ".join(consents))
+    return Sitter(_person(photos[0]), np.stack(portraits), np.stack(descriptions), tuple(views), "; ".join(consents))
 
 
 def portrait(image: Image, landmarks: Landmarks) -> Image:
