@@ -32,6 +32,7 @@ from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
+from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
 from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.swapper import open_swapper
@@ -55,6 +56,7 @@ __all__ = [
     "extract",
     "score",
     "swap",
+    "swap_from_photos",
     "train",
     "verify",
 ]
@@ -148,6 +150,31 @@ def swap(
     roles = [pipeline.Role(open_swapper(run, name), who, consents[name]) for who, name in parts]
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(target, roles, out, settings, model=str(run), signer=signer, progress=progress, note=note)
+
+
+def swap_from_photos(
+    target: Path,
+    photos: Sequence[Path] | Mapping[str, Sequence[Path]],
+    out: Path,
+    *,
+    settings: SwapSettings | None = None,
+    weights: Path | None = None,
+    sign_with: tuple[Path, Path] | None = None,
+    progress: Progress = silent,
+    note: Note = silent,
+) -> SwapReport:
+    """Put the face of a person who is known from photos alone into a target. See ``swap.oneshot`` and ``swap.pipeline.swap``.
+
+    photos: pictures, folders of them or facesets of one person, or for several people in one pass whose face is replaced -> theirs.
+    weights: what `bianlian pretrain --what oneshot` wrote, None for the base that ships. sign_with: as for ``swap``.
+    """
+    settings = settings or SwapSettings()
+    people = list(photos.items()) if isinstance(photos, Mapping) else [(None, photos)]
+    roles = photo_roles(people, settings, weights=weights, progress=progress, note=note)
+    signer = None if sign_with is None else open_identity(*sign_with)
+    return pipeline.swap(
+        target, roles, out, settings, model=f"{ONE_PHOTO} ({weights or BASE})", signer=signer, progress=progress, note=note
+    )
 
 
 def score(

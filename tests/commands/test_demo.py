@@ -38,3 +38,18 @@ def test_the_demo_with_seconds_of_training(tmp_path: Path, capsys: pytest.Captur
     assert "100 of 100 frames swapped" in said
     assert (out / "runs" / "001" / "marker").exists()  # an older demo's run is kept
     assert (out / "runs" / "002" / "run.toml").exists()
+
+
+@pytest.mark.weights
+@pytest.mark.slow
+def test_the_demo_from_a_photo_trains_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "demo-out"
+    assert main(["demo", "--photo", "-o", str(out)]) == 0
+    result = json.loads((out / "result.json").read_text())
+    assert list(result["seconds"]) == ["photo", "swap", "show"]
+    assert (result["frames"], result["frames_swapped"], result["training_minutes"]) == (100, 100, 0)
+    report = json.loads((out / "swapped.json").read_text())
+    assert report["model"] == "one photo (base-light-128)"
+    assert report["consent"].startswith("virtual person")
+    assert {p.name for p in out.iterdir()} >= {"photo.png", "swapped.mp4", "side_by_side.mp4", "contact_sheet.png"}
+    assert not (out / "runs").exists()

@@ -13,6 +13,7 @@ from bianlian.provenance.consent import NO_CONSENT
 from bianlian.swap.pipeline import Role
 from bianlian.swap.report import Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
+from bianlian.swap.study import STEPS
 
 
 def report(**changes: Any) -> SwapReport:
@@ -101,3 +102,42 @@ def test_summary_names_what_was_skipped() -> None:
 def test_whose_face_goes_in_must_be_said_once(words: list[str]) -> None:
     with pytest.raises(ConfigError, match="WHO=NAME"):
         tyro.cli(Swap, args=["clip.mp4", "-m", "runs/1", *words]).run()
+
+
+def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, Any] = {}
+
+    def fake(target: Path, roles: list[Role], out: Path, settings: SwapSettings, **rest: Any) -> SwapReport:
+        given.update(roles=roles, out=out, **rest)
+        return report(model=rest["model"], cast=(Part(None, "anna", NO_CONSENT),))
+
+    def look(people: Any, settings: SwapSettings, *, weights: Path | None, steps: int, progress: Any, note: Any) -> Any:
+        given.update(weights=weights, steps=steps)
+        return people
+
+    monkeypatch.setattr(command, "swap", fake)
+    monkeypatch.setattr(command, "photo_roles", look)
+    tyro.cli(Swap, args=["clip.mp4", "--source", "a/anna.jpg", "b.jpg"]).run()
+    assert given["roles"] == [(None, (Path("a/anna.jpg"), Path("b.jpg")))]
+    assert (given["out"], given["weights"], given["steps"]) == (Path("clip_as_anna.mp4"), None, STEPS)
+    assert given["model"] == "one photo (base-light-128): a/anna.jpg, b.jpg"
+    assert "`bianlian consent PHOTO --add TEXT` records it" in capsys.readouterr().out
+    tyro.cli(Swap, args=["c.mkv", "-m", "own.safetensors", "--map", "person1=anna.jpg", "--map", "x.png=ben.png"]).run()
+    assert given["roles"] == [("person1", (Path("anna.jpg"),)), ("x.png", (Path("ben.png"),))]
+    assert (given["out"], given["weights"]) == (Path("c_as_anna_ben.mkv"), Path("own.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--to", "anna"],
+        ["--source", "a.jpg", "--to", "anna"],
+        ["--source", "a.jpg", "--map", "person1=b.jpg"],
+        ["--source", "a.jpg", "-m", "runs/1"],
+        ["-m", "own.safetensors"],
+    ],
+)
+def test_who_goes_in_is_said_once(words: list[str]) -> None:
+    with pytest.raises(ConfigError, match="whose face goes in"):
+        tyro.cli(Swap, args=["clip.mp4", *words]).run()

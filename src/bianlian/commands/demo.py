@@ -22,7 +22,8 @@ from bianlian.commands._show import shown
 from bianlian.commands.train import Train
 from bianlian.errors import OutputError
 from bianlian.files import replacing
-from bianlian.swap.report import report_path
+from bianlian.provenance.consent import add_consent
+from bianlian.swap.report import SwapReport, report_path
 from bianlian.types import Frame, Image
 from bianlian.video import VideoWriter, frames, probe
 
@@ -32,7 +33,7 @@ SHEET_COLUMNS = 6
 
 @dataclass(frozen=True)
 class Demo:
-    """Swap one virtual person's face for another's: extract both, train on this machine, swap, and show.
+    """Swap one virtual person's face for another's: extract both, train on this machine, swap, and show; --photo trains nothing.
 
     Writes swapped.mp4, side_by_side.mp4 (target, result), contact_sheet.png (target above, result below) and result.json with
     the time of every stage.
@@ -47,29 +48,26 @@ class Demo:
     every: int = 2
     """Use every n-th frame of the clips for training."""
 
+    photo: bool = False
+    """Train nothing: know the person from one picture of their clip (photo.png), which takes seconds."""
+
     def run(self) -> None:
         """Run all stages. Raises the errors of the commands that it runs."""
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         stages = _Stages(console)
         data = files("bianlian").joinpath("data/demo")
         with as_file(data.joinpath("source.mp4")) as source, as_file(data.joinpath("target.mp4")) as target:
-            run = self._fresh_run()
-            with stages("extract"):
-                self._extract(source, "source")
-                self._extract(target, "target")
-            with stages("train"):
-                faces = (self.out / "faces" / "source", self.out / "faces" / "target")
-                Train(faces, run, minutes=self.minutes).run()
             swapped = self.out / "swapped.mp4"
-            with stages("swap"), shown() as (progress, note):
-                report = api.swap(target, run, "source", swapped, progress=progress, note=note)
+            report = (
+                self._from_photo(source, target, swapped, stages) if self.photo else self._trained(source, target, swapped, stages)
+            )
             with stages("show"):
                 side_by_side(target, swapped, self.out / "side_by_side.mp4")
                 contact_sheet(target, swapped, self.out / "contact_sheet.png")
         result = {
             "seconds": stages.seconds,
             "total_seconds": round(sum(stages.seconds.values()), 1),
-            "training_minutes": self.minutes,
+            "training_minutes": 0.0 if self.photo else self.minutes,
             "cores": os.cpu_count(),
             "frames": report.frames,
             "frames_swapped": report.swapped,
@@ -79,6 +77,30 @@ class Demo:
         with replacing(self.out / "result.json") as path:
             path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         console.print(f"{report.swapped} of {report.frames} frames swapped; look at {self.out / 'contact_sheet.png'}")
+
+    def _trained(self, source: Path, target: Path, out: Path, stages: _Stages) -> SwapReport:
+        """Extract both people, train, swap."""
+        run = self._fresh_run()
+        with stages("extract"):
+            self._extract(source, "source")
+            self._extract(target, "target")
+        with stages("train"):
+            faces = (self.out / "faces" / "source", self.out / "faces" / "target")
+            Train(faces, run, minutes=self.minutes).run()
+        with stages("swap"), shown() as (progress, note):
+            return api.swap(target, run, "source", out, progress=progress, note=note)
+
+    def _from_photo(self, source: Path, target: Path, out: Path, stages: _Stages) -> SwapReport:
+        """Take a picture of the source, swap."""
+        with stages("photo"):
+            self.out.mkdir(parents=True, exist_ok=True)
+            photo = self.out / "photo.png"
+            picture = cv2.imencode(".png", cv2.cvtColor(next(iter(frames(source))).image, cv2.COLOR_RGB2BGR))[1]
+            with replacing(photo) as path:
+                path.write_bytes(picture.tobytes())
+            add_consent(photo, CONSENT)
+        with stages("swap"), shown() as (progress, note):
+            return api.swap_from_photos(target, [photo], out, progress=progress, note=note)
 
     def _fresh_run(self) -> Path:
         """Name a run's folder that is not there yet, so that an older demo's run is kept."""

@@ -1,4 +1,4 @@
-"""``bianlian swap``: footage and a trained person -> the footage with that person's face."""
+"""``bianlian swap``: footage and a person, trained or on a photo -> the footage with that person's face."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
+from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import SwapReport, report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
+from bianlian.swap.study import STEPS
 from bianlian.swap.swapper import open_swapper
 from bianlian.train.run import open_run
 from bianlian.types import Note, Progress
 from bianlian.video import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Encoding
 
+WEIGHTS = ".safetensors"
+"""Ending of the weights of a network from one photo."""
 SHOWN_RANGES = 4
 """Runs of skipped frames that the summary names; the report names all."""
 
 
 @dataclass(frozen=True)
 class Swap:
-    """Put a trained person's face into footage; everything but the face stays as it is.
+    """Put a person's face into footage; everything but the face stays as it is. The person is one that was trained (--model), or is
+    known from a photo or a few (--source).
 
     Writes the output with the target's times, sound and subtitles, and beside it OUT.json (what was done) and OUT.tracks.jsonl
     (who is where; the next swap of the same target uses it again; it may be edited: a face whose lines are deleted is left alone).
@@ -42,11 +47,20 @@ class Swap:
     target: Positional[Path]
     """Footage to put the face into: a video, a picture, or a folder of pictures."""
 
-    model: Annotated[Path, arg(aliases=["-m"])]
-    """Folder of the trained run (what `bianlian train` wrote)."""
+    model: Annotated[Path | None, arg(aliases=["-m"])] = None
+    """Folder of the trained run (what `bianlian train` wrote). With --source it may be left out, or be weights of a network from
+    one photo (.safetensors, what `bianlian pretrain --what oneshot` wrote)."""
 
     to: str | None = None
     """Name of the person whose face goes in, as it was trained; with --map it is left out."""
+
+    source: tuple[Path, ...] = ()
+    """Instead of a trained person: a photo of the person whose face goes in, or several, folders of photos, or a faceset. The
+    likeness is less than a trained model's."""
+
+    study: int = STEPS
+    """Steps in which the photos are studied before the swap, some seconds; 0 turns it off. With many more the face takes over the
+    photo's own expression."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -61,8 +75,8 @@ class Swap:
     tracks (person1). Frames in which somebody else, or nobody surely this person, is seen are left as they are and counted."""
 
     map: Annotated[tuple[str, ...], UseAppendAction] = ()
-    """Several people in one pass: WHO=NAME puts the trained NAME in place of WHO (as for --who); give it once a person. Nobody else
-    is touched."""
+    """Several people in one pass: WHO=NAME puts the trained NAME, or without a trained model the person on the photo NAME, in place
+    of WHO (as for --who); give it once a person. Nobody else is touched."""
 
     sure: float | None = None
     """Distance between descriptions up to which a face is that person's; lower is stricter. 0.5 when left out."""
@@ -197,14 +211,13 @@ class Swap:
         )
 
     def _swap(self, settings: SwapSettings, progress: Progress, note: Note) -> SwapReport:
-        parts = self.parts()
-        roles = [Role(open_swapper(self.model, name), who, consent_of(self.model, name)) for who, name in parts]
+        roles = self.roles(settings, progress, note)
         return swap(
             self.target,
             roles,
-            self.out or default_out(self.target, "_".join(dict.fromkeys(name for _, name in parts))),
+            self.out or default_out(self.target, self.named()),
             settings,
-            model=str(self.model),
+            model=self.drawn_by(),
             tracks=self.tracks,
             layers=self.layers,
             matte=self.matte,
@@ -213,8 +226,39 @@ class Swap:
             note=note,
         )
 
+    def roles(self, settings: SwapSettings, progress: Progress, note: Note) -> list[Role]:
+        """Open the trained people, or look at the photos. Raises ConfigError, and as ``open_swapper`` and ``photo_roles``."""
+        parts = self.parts()
+        if self.model is not None and not self.from_photos:
+            run = self.model
+            return [Role(open_swapper(run, name), who, consent_of(run, name)) for who, name in parts]
+        people = [(who, self.source or (Path(name),)) for who, name in parts]
+        return photo_roles(people, settings, weights=self.model, steps=self.study, progress=progress, note=note)
+
+    @property
+    def from_photos(self) -> bool:
+        """Whether photos say whose face goes in."""
+        return self.model is None or self.model.suffix == WEIGHTS
+
+    def named(self) -> str:
+        """Name whose faces go in, for the output."""
+        names = [name for _, name in self.parts()]
+        return "_".join(dict.fromkeys(Path(name).stem if self.from_photos else name for name in names))
+
+    def drawn_by(self) -> str:
+        """Name what draws the faces, for the report."""
+        shown = ", ".join([*map(str, self.source), *self.map])
+        return f"{ONE_PHOTO} ({self.model or BASE}): {shown}" if self.from_photos else str(self.model)
+
     def parts(self) -> list[tuple[str | None, str]]:
-        """Read --to and --map -> (who, name) of each part. Raises ConfigError."""
+        """Read --to, --source and --map -> (who, name) of each part. Raises ConfigError."""
+        if self.from_photos and (self.to is not None or bool(self.source) == bool(self.map)):
+            wanted = "--model RUN --to NAME, --source PHOTO, or --map WHO=PHOTO for each of several people"
+            raise ConfigError(f"say whose face goes in: {wanted}")
+        if self.source and not self.from_photos:
+            raise ConfigError(f"{self.model} and --source both say whose face goes in; give one of them")
+        if self.source:
+            return [(None, str(self.source[0]))]
         if (self.to is None) == (not self.map):
             raise ConfigError("say whose face goes in: --to NAME, or --map WHO=NAME for each of several people")
         if self.to is not None:
@@ -255,6 +299,7 @@ def summary(report: SwapReport) -> str:
         more = ", ..." if len(skipped.ranges) > SHOWN_RANGES else ""
         lines.append(f"{skipped.frames} frames left as they were, {skipped.reason}: {', '.join(runs)}{more}")
     for person in dict.fromkeys(part.person for part in report.cast if part.consent == NO_CONSENT):
-        lines.append(f"no consent is recorded for {person}; `bianlian consent RUN --person {person} --add TEXT` records it")
+        where = "PHOTO" if report.model.startswith(ONE_PHOTO) else f"RUN --person {person}"
+        lines.append(f"no consent is recorded for {person}; `bianlian consent {where} --add TEXT` records it")
     output = Path(report.output)
     return "\n".join([*lines, f"{output} (report: {report_path(output).name})"])

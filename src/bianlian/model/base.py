@@ -96,11 +96,8 @@ class Base(nn.Module):
         return drawn
 
 
-def fold_base(config: DeepfakeConfig, state: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> tuple[Mapping[str, Tensor], ...]:
-    """Read the base for some people -> state of the encoder, then of one plain decoder a person.
-
-    state: weights of ``Base``, any float type; portraits: for each person (N, 3, S, S) in [0, 1], N >= 1. Raises WeightsError.
-    """
+def filled_base(config: DeepfakeConfig, state: Mapping[str, Tensor]) -> Base:
+    """Make a base of some weights, any float type, to be used and not trained. Raises WeightsError."""
     base = Base(config)
     try:
         base.load_state_dict({name: value.float() for name, value in state.items()})
@@ -108,7 +105,15 @@ def fold_base(config: DeepfakeConfig, state: Mapping[str, Tensor], portraits: Se
         raise WeightsError("the weights to start from are not those of a base of this size and width; give another file") from error
     if not all(bool(torch.isfinite(value).all()) for value in base.state_dict().values()):
         raise WeightsError("the weights to start from hold infinities or what is no number; give another file")
-    base.eval()
+    return base.eval().requires_grad_(False)
+
+
+def fold_base(config: DeepfakeConfig, state: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> tuple[Mapping[str, Tensor], ...]:
+    """Read the base for some people -> state of the encoder, then of one plain decoder a person.
+
+    state: weights of ``Base``, any float type; portraits: for each person (N, 3, S, S) in [0, 1], N >= 1. Raises WeightsError.
+    """
+    base = filled_base(config, state)
     with torch.no_grad():
         people = [base.identity(pictures).mean(0) for pictures in portraits]
     return (base.encoder.state_dict(), *(base.decoder.folded(person) for person in people))

@@ -132,7 +132,7 @@ def _align(
 ) -> tuple[NDArray[np.uint8], ...] | None:
     size = len(face_of)
     middle = align.template("ibug68", size, 0.6)
-    found = [_find(image, where, landmarker) for image, where in ((pose_from, points), (face_of, middle), (truth, points))]
+    found = [find_at(image, where, landmarker) for image, where in ((pose_from, points), (face_of, middle), (truth, points))]
     rows: list[NDArray[np.uint8]] = []
     for image, landmarks in zip((pose_from, face_of, truth), found, strict=True):
         if landmarks is None:
@@ -143,7 +143,8 @@ def _align(
     return (*rows, np.asarray(np.round(focus_map(last, PAIR_SIZE) * WEIGHT_STEPS), np.uint8))
 
 
-def _find(image: Image, points: NDArray[np.float64], landmarker: Landmarker) -> Landmarks | None:
+def find_at(image: Image, points: NDArray[np.float64], landmarker: Landmarker) -> Landmarks | None:
+    """Mark the face of a rendered picture by the 68 points (68, 2) that it was rendered with; None where no face is seen."""
     eyes = Landmarks(align_five(points), "five")
     face = landmarker.mark(image, [Face(box_of(points), 1.0, eyes)])[0]
     return face.landmarks if face is not None else None

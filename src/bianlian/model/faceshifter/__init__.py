@@ -1,0 +1,1 @@
+"""FaceShifter: from one photo, without training for the people. Networks, losses and settings, one file each."""

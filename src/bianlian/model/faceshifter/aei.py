@@ -1,0 +1,146 @@
+"""AEI-Net: the identity of one picture in the attributes of another, without training for either of them.
+
+Source: "FaceShifter", arXiv 1912.13457, section 3.1: an attribute encoder (``attributes.py``), and a generator of AAD blocks
+(``aad.py``) that starts from the identity and is doubled between blocks.
+
+What differs in the ``change`` form, for CPUs. The answer lies near the target's own picture, so the network does not draw it from
+nothing: it bends the picture by a smooth field (a nose gets wider), draws another and says where that one counts. Blocks keep
+their channels and a 1x1 convolution narrows them before they are doubled, which is a third of the work; the finest blocks work at
+half the picture's side. Because a recogniser's description is blind to much of what people see (it is trained to forget tone,
+make-up and beards), a look network adds numbers of its own from the source's picture. And where there is a network that draws
+anybody in any pose already, soft and in a light of its own (``model.base``), what it draws is seen beside the target, and what is
+drawn over the target starts from it.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bianlian.errors import InputError
+from bianlian.model.blocks import SLOPE, init_weights
+from bianlian.model.faceshifter.aad import Aad, AadBlock
+from bianlian.model.faceshifter.attributes import AttributeEncoder
+from bianlian.model.faceshifter.config import LOOK_SIDE, AeiConfig
+
+REACH = 0.12
+"""Farthest that a point is bent, in halves of the picture's side."""
+LOUDER = 8.0
+"""Factor that brings a description's numbers, of about 0.1, to the size that layers expect."""
+SHY = -2.0
+"""Where the drawn picture counts at first: its share is the sigmoid of this."""
+
+
+class LookNet(nn.Module):
+    """What a person looks like beyond a recogniser's description."""
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        channels = (3, 32, 64, 128, 192)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(channels))
+        self.head = nn.Linear(channels[-1] * (LOOK_SIDE // 16) ** 2, numbers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Look. x (B, 3, 64, 64) in [0, 1] -> (B, numbers)."""
+        x = x * 2 - 1
+        for conv in self.down:
+            x = functional.leaky_relu(conv(x), SLOPE)
+        numbers: Tensor = self.head(x.flatten(1))
+        return numbers
+
+
+class AeiNet(nn.Module):
+    """The network, see the module's text."""
+
+    def __init__(self, config: AeiConfig) -> None:
+        super().__init__()
+        self.config, change = config, config.output == "change"
+        seen = 6 if config.draft else 3
+        self.attributes = AttributeEncoder(config.down, normalised=not change, full=not change, inputs=seen)
+        self.look = LookNet(config.look) if config.look else None
+        self.identity = _mixer(config.told, config.identity) if change else nn.Identity()
+        self.start = nn.ConvTranspose2d(config.identity, config.up[0], config.size // 2 ** len(config.down))
+        self.blocks, self.narrow = nn.ModuleList(), nn.ModuleList()
+        for k, (inputs, outputs) in enumerate(pairwise(config.up)):
+            attributes = self.attributes.widths[min(k, config.maps - 1)]
+            if change:
+                self.narrow.append(nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity())
+                inputs = outputs
+            self.blocks.append(AadBlock(inputs, outputs, attributes, config.identity, config.masked))
+        self.head = nn.Conv2d(config.up[-1] + 4 * seen, 18, 3, padding=1) if change else None
+
+    def tell(self, pictures: Tensor, descriptions: Tensor) -> Tensor:
+        """Say who people are; the mean over several pictures of a person is theirs.
+
+        pictures (B, 3, 64, 64) in [0, 1], descriptions (B, 128) -> (B, ``config.told``).
+        """
+        numbers = descriptions * LOUDER
+        return numbers if self.look is None else torch.cat([numbers, self.look(pictures)], 1)
+
+    def forward(self, target: Tensor, told: Tensor, draft: Tensor | None = None) -> Tensor:
+        """Swap. target (B, 3, S, S) in [0, 1], told (B, ``config.told``) -> (B, 3, S, S), [0, 1] or about that (``change``).
+
+        draft: the answer as another network draws it, (B, 3, S, S), where the settings say so. Raises InputError where it lacks.
+        """
+        if (draft is not None) != self.config.draft:
+            raise InputError(f"this network takes {'a' if self.config.draft else 'no'} draft beside the target")
+        seen = target if draft is None else torch.cat([target, draft], 1)
+        maps, z_id = self.attributes(seen), self.identity(told)
+        h = self.start(z_id[..., None, None])
+        for k, block in enumerate(self.blocks):
+            if len(self.narrow):
+                h = self.narrow[k](h)
+            if k:
+                h = _double(h)
+            z_att = maps[min(k, self.config.maps - 1)]
+            for _ in range(k + 1 - self.config.maps):
+                z_att = _double(z_att)
+            h = block(h, z_att, z_id)
+        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, seen, h)
+
+    def _change(self, target: Tensor, seen: Tensor, h: Tensor) -> Tensor:
+        """Bend the target's picture and draw over it. seen: the target, and the draft if there is one; h (B, C, S/2, S/2)."""
+        assert self.head is not None
+        out = self.head(torch.cat([functional.leaky_relu(h, SLOPE), functional.pixel_unshuffle(seen * 2 - 1, 2)], 1))
+        drawn, push = functional.pixel_shuffle(out[:, :16], 2), _double(out[:, 16:])
+        bent = bend(target, REACH * torch.tanh(push))
+        ground = seen[:, 3:] if self.config.draft else 0.5
+        changed: Tensor = bent + torch.sigmoid(drawn[:, 3:] + SHY) * (drawn[:, :3] + ground - bent)
+        return changed
+
+
+def init_aei(network: nn.Module, generator: torch.Generator) -> None:
+    """Fill the weights of a network of this folder: He's rule, transposed convolutions too; AAD layers begin near the identity."""
+    init_weights(network, generator)
+    for layer in network.modules():
+        if isinstance(layer, nn.ConvTranspose2d):
+            taps = max(1, layer.kernel_size[0] // layer.stride[0]) ** 2 if layer.stride[0] > 1 else 1
+            nn.init.normal_(layer.weight, 0, math.sqrt(2 / (1 + SLOPE**2) / (taps * layer.in_channels)), generator=generator)
+        elif isinstance(layer, Aad):
+            for part in (layer.attribute, layer.identity):
+                part.weight.data.mul_(0.5)
+        if isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+        if isinstance(layer, AeiNet) and layer.head is not None:
+            layer.head.weight.data.mul_(0.1)
+
+
+def bend(picture: Tensor, push: Tensor) -> Tensor:
+    """Fetch every pixel from elsewhere -> (B, C, H, W). picture: so; push (B, 2, H, W): x then y, in halves of the sides."""
+    height, width = picture.shape[2:]
+    x = (torch.arange(width, device=picture.device, dtype=picture.dtype) * 2 + 1) / width - 1
+    y = (torch.arange(height, device=picture.device, dtype=picture.dtype) * 2 + 1) / height - 1
+    grid = torch.stack([x + push[:, 0], y[:, None] + push[:, 1]], 3)
+    return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _mixer(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.LeakyReLU(SLOPE), nn.Linear(outputs, outputs), nn.LeakyReLU(SLOPE))
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

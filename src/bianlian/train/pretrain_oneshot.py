@@ -1,0 +1,196 @@
+"""How the network from one photo is trained: target and source -> the exact answer, and a recogniser that looks at it.
+
+Each example is changed at random, so that what was rendered serves footage: light and place, and what cameras and codecs do. Target
+and answer get all of it alike, noise too, as a face that is put in should have the softness and grain of its frame; the source
+is lit, placed and degraded by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from bianlian.geometry import apply, compose
+from bianlian.landmark.schemes import LEFT_EYE, RIGHT_EYE
+from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
+from bianlian.model.base import Base
+from bianlian.model.faceshifter.aei import AeiNet, init_aei
+from bianlian.model.faceshifter.config import LOOK_SIDE, AeiConfig
+from bianlian.model.faceshifter.critics import Critics, artist_loss, critic_loss
+from bianlian.model.faceshifter.recogniser import Recogniser
+from bianlian.model.losses import weighted_l1
+from bianlian.train.disturb import cut, degrade, light, lit, place, shrink
+from bianlian.train.focus import focus_map
+from bianlian.train.occluders import put_before
+from bianlian.train.pairs import WEIGHT_STEPS
+from bianlian.train.pretrain import Arrays, Judge, as_picture, as_weight, stacked
+from bianlian.train.swaps import Swap, Swaps
+from bianlian.types import Image, Points
+
+HIDDEN = 0.15
+"""Share of examples with something before the face, on top of what the renderer drew."""
+UNSURE = 0.015
+"""Spread of the noise on each number of the source's description."""
+LOOKED_AT = 4
+"""Examples of a step that the recogniser looks at."""
+IDENTITY, FEATURES = 1.0, 0.15
+"""Weights of the recogniser's two terms: 1 - cosine to the source's description, and distance of its maps from the answer's."""
+
+ADVERSARIAL = 0.02
+"""Weight of what the critics say, where there are any."""
+
+
+class CriticRival:
+    """The critics as a ``train.pretrain.Rival``: the answers are real, what the network draws is not."""
+
+    def __init__(self, critics: Critics, lr: float) -> None:
+        self._critics = critics
+        self._optimizer = torch.optim.Adam(critics.parameters(), lr=lr, betas=(0.0, 0.999))
+
+    @property
+    def network(self) -> Critics:
+        """The critics."""
+        return self._critics
+
+    def learn(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Judge the answers and what was drawn, and learn from it."""
+        loss = critic_loss(self._critics(as_picture(batch[3])), self._critics(drawn))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        return {"critics": loss.detach()}
+
+
+class OneShotRecipe:
+    """Recipe of ``model.faceshifter.aei.AeiNet`` against exact answers.
+
+    base: draws the draft, where the settings want one. recogniser: looks at some examples, None for none. critics: judge what is
+    drawn, beside the answers; None for none.
+    """
+
+    betas = (0.5, 0.999)
+
+    def __init__(
+        self,
+        config: AeiConfig,
+        seed: int,
+        recogniser: Recogniser | None = None,
+        base: Base | None = None,
+        critics: Critics | None = None,
+    ) -> None:
+        self._config, self._losses = config, DeepfakeConfig(edge=2.0)
+        self._recogniser, self._base, self._critics = recogniser, base, critics
+        self._network = AeiNet(config)
+        init_aei(self._network, torch.Generator().manual_seed(seed))
+
+    @property
+    def network(self) -> AeiNet:
+        """The network."""
+        return self._network
+
+    def batch(self, data: Swaps, count: int, rng: np.random.Generator) -> Arrays:
+        """Make ``count`` examples."""
+        return hidden_batch(data, count, self._config.size, HIDDEN, rng)
+
+    def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """Swap."""
+        return self._swapped(self._network, batch)
+
+    def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Compare with the answer, and let the recogniser look."""
+        truth = as_picture(batch[3])
+        terms = reconstruction_losses(self._losses, drawn, truth, as_weight(batch[4]))
+        if self._recogniser is not None:
+            some = slice(0, LOOKED_AT)
+            identity, features = self._recogniser.to(drawn.device).compare(drawn[some], truth[some], batch[2][some])
+            terms |= {"identity": IDENTITY * identity, "features": FEATURES * features}
+            terms["total"] = terms["total"] + terms["identity"] + terms["features"]
+        if self._critics is not None:
+            self._critics.requires_grad_(False)
+            terms["adversarial"] = ADVERSARIAL * artist_loss(self._critics(drawn))
+            self._critics.requires_grad_(True)
+            terms["total"] = terms["total"] + terms["adversarial"]
+        return terms
+
+    def judge(self, held: Swaps, count: int = 48) -> Judge:
+        """Make a judge of ``count`` fixed examples of people who are not trained on.
+
+        Its figures: ``held_l1``, mean error under the weight; ``held_noop``, that of the target as it is; ``held_margin``: how much
+        nearer, in cosine of descriptions, what is drawn is to the source than to the target.
+        """
+        rows = [held[int(k)] for k in np.linspace(0, len(held) - 1, min(count, len(held))).astype(int)]
+        rng = np.random.default_rng(0)
+        batch = tuple(torch.from_numpy(a) for a in stacked([example(row, self._config.size, rng) for row in rows]))
+
+        def measure(network: AeiNet) -> dict[str, float]:
+            device = next(network.parameters()).device
+            inputs = tuple(array.to(device) for array in batch)
+            target, truth, weight = as_picture(inputs[0]), as_picture(inputs[3]), as_weight(inputs[4])
+            with torch.no_grad():
+                drawn = torch.cat(
+                    [self._swapped(network, tuple(a[k : k + 8] for a in inputs)).float() for k in range(0, len(rows), 8)]
+                )
+                figures = {"held_l1": weighted_l1(drawn, truth, weight), "held_noop": weighted_l1(target, truth, weight)}
+                if self._recogniser is not None:
+                    looks = [self._recogniser.to(device).look(p)[0] for p in (drawn, target)]
+                    near, far = (functional.cosine_similarity(looks[0], other) for other in (inputs[2], looks[1]))
+                    figures["held_margin"] = (near - far).mean()
+            return {name: float(value) for name, value in figures.items()}
+
+        return measure
+
+    def _swapped(self, network: AeiNet, batch: tuple[Tensor, ...]) -> Tensor:
+        target, portrait = as_picture(batch[0]), as_picture(batch[1])
+        draft = None
+        if self._base is not None:
+            with torch.no_grad():
+                draft = self._base.to(target.device)(target, portrait).float()
+        drawn: Tensor = network(target, network.tell(portrait, batch[2]), draft)
+        return drawn
+
+
+def hidden_batch(data: Swaps, count: int, size: int, share: float, rng: np.random.Generator) -> Arrays:
+    """Make examples, a share of them with something before the face."""
+    others = [data.pick(rng) if rng.random() < share else None for _ in range(count)]
+    return stacked([example(data.pick(rng), size, rng, other) for other in others])
+
+
+def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None = None) -> Arrays:
+    """Change one swap at random. other: of someone else, where something comes before the face; it lends a texture.
+
+    -> target (S, S, 3), source (64, 64, 3), described (128,) float32, truth (S, S, 3), weight (S, S) as ``pairs`` keeps it; the
+    pictures uint8.
+    """
+    put, table, same = place(size, rng, 0.5), light(rng), int(rng.integers(1 << 31))
+    put, portrait_put = compose(put, row.target_place), compose(place(size, rng, 1.0), row.source_place)
+    points = apply(put, row.points)
+    weight = np.round(focus_map(points, size) * WEIGHT_STEPS).astype(np.uint8)
+
+    def filmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        seen = lit(image, table)
+        return degrade(seen, np.random.default_rng(same)) if same % 2 else seen
+
+    target, truth = cut(row.target, put, size), cut(row.truth, put, size)
+    if other is not None:
+        eyes = np.stack([points[eye].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)])
+        target, truth = hidden(
+            target, truth, eyes, cut(other.source, compose(place(size, rng, 2.0), other.source_place), size), rng
+        )
+    target, truth = filmed(target), filmed(truth)
+    portrait = shrink(degrade(lit(cut(row.source, portrait_put, size), light(rng)), rng), LOOK_SIDE)
+    described = (row.described + rng.normal(0, UNSURE, len(row.described))).astype(np.float32)
+    if rng.random() < 0.5:
+        target, truth, weight = (np.ascontiguousarray(a[:, ::-1]) for a in (target, truth, weight))
+    if rng.random() < 0.5:
+        portrait = np.ascontiguousarray(portrait[:, ::-1])
+    return target, portrait, described, truth, weight
+
+
+def hidden(target: Image, truth: Image, eyes: Points, texture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Put the same thing before the target's face and the answer's. Pictures (S, S, 3); eyes (2, 2) pixels, image left first."""
+    seen, cover = put_before(target, eyes, texture, rng)
+    mixed = truth + (seen.astype(np.float32) - truth) * cover[..., None]
+    return seen, np.asarray(mixed + 0.5, np.uint8)

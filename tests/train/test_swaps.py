@@ -1,0 +1,149 @@
+"""The network from one photo, trained: swaps become ready once, examples stay true to them, and the recipe learns and goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from made_swaps import TINY, columns, make_swaps
+from safetensors.torch import load_file, save_file
+
+from bianlian import align, plugins
+from bianlian.cli import main
+from bianlian.errors import InputError
+from bianlian.geometry import apply
+from bianlian.landmark.schemes import INNER, convert
+from bianlian.model.faceshifter.aei import AeiNet
+from bianlian.model.faceshifter.config import CONFIGS
+from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
+from bianlian.train.pretrain import PretrainConfig, pretrain
+from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden
+from bianlian.train.swaps import Swap, Swaps, ready_people, ready_shards
+from bianlian.types import Frame, Landmarks
+
+
+@pytest.fixture
+def swaps(tmp_path: Path) -> Swaps:
+    return make_swaps(tmp_path)
+
+
+def test_an_example_keeps_target_and_answer_together(swaps: Swaps) -> None:
+    row = swaps[1]
+    same = Swap(row.target, row.source, row.target, row.target_place, row.source_place, row.points, row.described)
+    for seed in range(12):
+        target, portrait, described, truth, weight = example(same, 64, np.random.default_rng(seed))
+        np.testing.assert_array_equal(target, truth)  # the same place, light, turn and noise
+        assert (target.shape, portrait.shape, weight.shape, described.shape) == ((64, 64, 3), (64, 64, 3), (64, 64), (128,))
+        assert abs(float(described.mean()) - 0.1) < 0.01
+        assert weight.max() > weight.min()
+
+
+def test_something_in_front_is_in_front_of_both(swaps: Swaps) -> None:
+    row = swaps[0]
+    eyes = np.array([[24.0, 28.0], [40.0, 28.0]])
+    target, truth = (np.ascontiguousarray(p[:64, :64]) for p in (row.target, row.truth))
+    before, after = list[float](), list[float]()
+    for seed in range(8):
+        seen, answer = hidden(target, truth, eyes, np.ascontiguousarray(row.source[:64, :64]), np.random.default_rng(seed))
+        covered = np.abs(seen.astype(int) - target).max(2) > 40
+        if covered.any():
+            before.append(np.abs(target.astype(int) - truth)[covered].mean())
+            after.append(np.abs(seen.astype(int) - answer)[covered].mean())
+    assert len(before) >= 4
+    assert np.mean(after) < 0.6 * np.mean(before)  # what is in front is one thing, but for its soft edge and its shadow
+    plain = example(row, 64, np.random.default_rng(3))
+    other = example(row, 64, np.random.default_rng(3), swaps[2])
+    assert not np.array_equal(plain[0], other[0])
+
+
+def test_a_recipe_learns_measures_and_goes_on(tmp_path: Path, swaps: Swaps) -> None:
+    recipe, out = OneShotRecipe(TINY, 0), tmp_path / "weights.safetensors"
+    judge = recipe.judge(swaps, 3)
+    before = judge(recipe.network)
+    steps = iter(range(61))
+    assert pretrain(recipe, swaps, out, PretrainConfig(batch=3, lr=3e-3), stop=lambda: next(steps) >= 60) == 60
+    after = judge(recipe.network)
+    assert before["held_noop"] == after["held_noop"] > 0.05
+    assert after["held_l1"] < 0.7 * before["held_l1"]
+    state = load_file(tmp_path / "weights.safetensors.state")
+    again, steps = OneShotRecipe(TINY, 1), iter(range(2))
+    assert pretrain(again, swaps, out, PretrainConfig(batch=3, lr=1e-9), stop=lambda: next(steps) >= 1) == 61
+    assert again.judge(swaps, 3)(again.network)["held_l1"] == pytest.approx(after["held_l1"], rel=1e-3)
+    moments = load_file(tmp_path / "weights.safetensors.state")
+    name = next(n for n in state if n.startswith("adam/") and n.endswith("/step"))
+    assert (float(state[name]), float(moments[name])) == (60, 61)  # the moments go on too
+    AeiNet(TINY).load_state_dict({k: v.float() for k, v in load_file(out).items()})
+
+
+def test_what_is_no_swap_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_bytes(b"no shard")
+    with pytest.raises(InputError, match=r"x\.npz is no shard"):
+        ready_shards([tmp_path / "x.npz"], tmp_path, object(), object())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no swaps to train on"):
+        Swaps([])
+    save_file({"truth": torch.zeros(1)}, tmp_path / "old.safetensors")
+    with pytest.raises(InputError, match=r"old\.safetensors holds no swaps"):
+        Swaps([tmp_path / "old.safetensors"])
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory, demo_frames: list[Frame]) -> Path:
+    """A shard as the renderer writes it: two swaps out of frames of the demo, and one that is no face."""
+    detector, mesh = plugins.load("detector", "blazeface")(), plugins.load("landmarker", "facemesh")()
+    images = [np.asarray(cv2.resize(f.image, (256, 256), interpolation=cv2.INTER_AREA), np.uint8) for f in demo_frames[:3]]
+    points = [convert(mesh.mark(i, detector.detect([i])[0][:1])[0].landmarks, "ibug68").points for i in images]
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    data = {
+        **columns("jpeg", [*images[:2], grey]),
+        **columns("truth_jpeg", [images[1], images[0], grey]),
+        **columns("source_jpeg", [images[2], images[2], grey]),
+        "landmarks68": np.stack([*points[:2], points[0]]),
+    }
+    path = tmp_path_factory.mktemp("shard") / "crops_0000.npz"
+    np.savez(path, **data)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.mark.weights
+def test_shards_become_ready_once(tmp_path: Path, rendered: Path) -> None:
+    eyes = plugins.load("landmarker", "facemesh")(), plugins.load("describer", "dlib")()
+    done = ready_shards([rendered], tmp_path, *eyes)
+    found = Swaps(done)
+    assert len(found) == 2  # the grey one is left out
+    # both looked at the same source; a least-squares fit brings the points' mean to that of the template's
+    np.testing.assert_allclose(found[0].described, found[1].described, atol=1e-5)
+    wanted = align.template("ibug68", PAIR_SIZE, PAIR_COVERAGE)[INNER].mean(0)
+    for row in (found[0], found[1]):
+        np.testing.assert_allclose(apply(row.target_place, row.points)[INNER].mean(0), wanted, atol=0.01)
+    stamp = done[0].stat().st_mtime_ns
+    assert ready_shards([rendered], tmp_path, *eyes) == done
+    assert done[0].stat().st_mtime_ns == stamp
+
+
+@pytest.mark.weights
+def test_photos_of_a_person_are_their_own_answers(tmp_path: Path, demo_frames: list[Frame]) -> None:
+    paths = [tmp_path / f"{k}.png" for k in range(3)]
+    for path, frame in zip(paths, demo_frames, strict=False):
+        cv2.imwrite(str(path), frame.image[..., ::-1])
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 64, 3), 128, np.uint8))
+    told: list[str] = []
+    finders = (plugins.load(k, n)() for k, n in (("detector", "blazeface"), ("landmarker", "facemesh"), ("describer", "dlib")))
+    out = ready_people([[*paths, tmp_path / "grey.png"]], tmp_path / "people.safetensors", *finders, note=told.append)
+    found = Swaps([out])
+    assert len(found) == 6  # each of three with the two others
+    assert [line.rsplit("/", 1)[-1] for line in told] == ["grey.png: no face found; skipped"]
+    np.testing.assert_array_equal(found[0].target, found[0].truth)
+    assert not np.array_equal(found[0].target, found[0].source)
+    assert Landmarks(found[0].points, "ibug68").points.shape == (68, 2)
+
+
+@pytest.mark.weights
+def test_the_command_trains_the_network_from_one_photo(tmp_path: Path, rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--what", "oneshot", "--batch", "1", "--minutes", "0.01", "--held", "pairs"]
+    assert main(["pretrain", str(rendered), *words]) == 0
+    tensors = load_file(tmp_path / "oneshot.safetensors")
+    AeiNet(CONFIGS["compact"]).load_state_dict({k: v.float() for k, v in tensors.items()})
