@@ -14,7 +14,7 @@ from bianlian import align
 from bianlian.errors import ConfigError, WeightsError
 from bianlian.geometry import apply, compose
 from bianlian.identity import dlib
-from bianlian.model.perceptual import _dlib_view, open_perceptual
+from bianlian.model.perceptual import dlib_view, open_perceptual
 from bianlian.types import Landmarks
 
 SIDES = {"base": (64, 32, 16, 4), "dlib": (72, 35, 17, 4), "vgg16": (112, 56, 28, 7), "vggface": (112, 56, 28, 7)}
@@ -40,7 +40,7 @@ def test_the_descriptor_sees_what_its_own_crop_would_show() -> None:
     # A grid of positions in the model's picture: the view must show those that the two crops' maps name.
     size = 128
     y, x = torch.meshgrid(torch.arange(size) / 255, torch.arange(size) / 255, indexing="ij")
-    view = _dlib_view(torch.stack([x, y, 0 * x])[None])[0, :2] * 255
+    view = dlib_view(torch.stack([x, y, 0 * x])[None])[0, :2] * 255
     marks = align.template("ibug68", 512, 0.5)
     landmarks = Landmarks(marks, "ibug68")
     down = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, dlib.DOWN]])

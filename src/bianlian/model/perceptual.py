@@ -94,7 +94,7 @@ class DlibFeatures(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Look, see ``Perceptual``. The face is cut as the descriptor wants it."""
-        return self.network.maps(_dlib_view(pictures))
+        return self.network.maps(dlib_view(pictures))
 
 
 class _Vgg16(nn.Module):
@@ -141,8 +141,11 @@ def vggface(file: str) -> nn.Module:
     return _Vgg16(file, (129.1863 / 255, 104.7624 / 255, 93.5940 / 255), (1 / 255, 1 / 255, 1 / 255))
 
 
-def _dlib_view(pictures: Tensor) -> Tensor:
-    """Cut the descriptor's picture out of the model's crop: both are centred on the same point but for a shift."""
+def dlib_view(pictures: Tensor) -> Tensor:
+    """Cut the descriptor's picture out of the model's crops: (B, 3, S, S) -> (B, 3, 150, 150).
+
+    Both framings are centred on the same point but for a shift.
+    """
     share = COVERAGE / dlib.COVERAGE  # side of the descriptor's picture in crops
     down = 2 * dlib.DOWN / dlib.SIDE * share  # in the grid's units, where a crop is 2 high
     theta = torch.tensor([[[share, 0.0, 0.0], [0.0, share, -down]]], device=pictures.device).expand(len(pictures), 2, 3)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bianlian.align import COVERAGE
-from bianlian.identity import dlib
 from bianlian.identity._dlib_resnet import load_dlib_resnet
 from bianlian.model.faceshifter.losses import identity_loss
+from bianlian.model.perceptual import dlib_view
 from bianlian.weights import CARDS, locate
 
 STAGES = (2, 6, 9)
@@ -31,7 +30,7 @@ class Recogniser(nn.Module):
     def look(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Describe. pictures: the model's crops (B, 3, S, S) in [0, 1] -> descriptions (B, 128), maps (B, C, H, W)."""
         net, maps = self.network, []
-        x = recogniser_view(pictures)
+        x = dlib_view(pictures)
         x = functional.max_pool2d(functional.relu(net.inp_affine(net.inp(x * (255 / 256) - net.mean))), 3, 2)
         for k, block in enumerate(net.blocks):
             x = block(x)
@@ -49,12 +48,3 @@ class Recogniser(nn.Module):
             wanted = self.look(truth)[1]
         far = [(a - b).abs().mean() / b.std().clamp_min(1e-6) for a, b in zip(maps, wanted, strict=True)]
         return identity_loss(mine, described), torch.stack(far).mean()
-
-
-def recogniser_view(pictures: Tensor) -> Tensor:
-    """Cut the recogniser's picture out of the model's crops: (B, 3, S, S) -> (B, 3, 150, 150)."""
-    share = COVERAGE / dlib.COVERAGE  # side of the recogniser's picture, in crops
-    down = 2 * dlib.DOWN / dlib.SIDE * share  # in units of the grid, in which a crop is 2 high
-    to_crop = torch.tensor([[share, 0.0, 0.0], [0.0, share, -down]], device=pictures.device).expand(len(pictures), 2, 3)
-    grid = functional.affine_grid(to_crop, [len(pictures), 3, dlib.SIDE, dlib.SIDE], align_corners=False)
-    return functional.grid_sample(pictures.float(), grid, padding_mode="border", align_corners=False)
