@@ -22,7 +22,8 @@ WIDTHS = ("light", "full")
 class Models:
     """Show the models that `bianlian train --model` knows: size, licence, what each is for and where it is from.
 
-    Numbers hold for all networks of a run of so many people; size is that of 32-bit weights. A swap loads one path alone.
+    Numbers hold for all networks of a run of so many people, of light and of full width: parameters, and their size in 32 bits. A
+    swap loads one path alone.
     """
 
     size: int = 128
@@ -35,7 +36,7 @@ class Models:
         """Print the table. Raises ConfigError for a size that a model does not have."""
         if self.people < 1:
             raise ConfigError(f"people must be 1 or more, got {self.people}")
-        table = Table("model", *(f"{w}: parameters" for w in WIDTHS), "size", "licence", "what for", "from")
+        table = Table("model", *WIDTHS, "what for, from, licence", show_lines=True)
         for name in plugins.names("model"):
             table.add_row(*row(name, self.size, self.people))
         Console(highlight=False, markup=False).print(table)
@@ -45,9 +46,8 @@ def row(name: str, size: int, people: int) -> Sequence[str]:
     """Say what the table says of one model, as text."""
     kind: Any = plugins.load("model", name)
     counts = [parameters(name, size, width, people) for width in WIDTHS]
-    megabytes = " / ".join(f"{4 * count / 1e6:.0f}" for count in counts)
-    numbers = [f"{count / 1e6:.1f} M" for count in counts]
-    return (name, *numbers, f"{megabytes} MB", kind.card.licence, kind.card.purpose, kind.card.origin)
+    sizes = [f"{count / 1e6:.1f} M\n{4 * count / 1e6:.0f} MB" for count in counts]
+    return (name, *sizes, f"{kind.card.purpose}\n{kind.card.origin}\n{kind.card.licence}")
 
 
 def parameters(name: str, size: int, width: str, people: int) -> int:
