@@ -53,3 +53,4 @@ def test_the_demo_from_a_photo_trains_nothing(tmp_path: Path) -> None:
     assert report["consent"].startswith("virtual person")
     assert {p.name for p in out.iterdir()} >= {"photo.png", "swapped.mp4", "side_by_side.mp4", "contact_sheet.png"}
     assert not (out / "runs").exists()
+    assert main(["verify", *(str(out / name) for name in ("swapped.mp4", "side_by_side.mp4", "contact_sheet.png"))]) == 0

@@ -23,9 +23,10 @@ from bianlian.commands.train import Train
 from bianlian.errors import OutputError
 from bianlian.files import replacing
 from bianlian.provenance.consent import add_consent
+from bianlian.provenance.mark import Marker, Origin
 from bianlian.swap.report import SwapReport, report_path
 from bianlian.types import Frame, Image
-from bianlian.video import VideoWriter, frames, probe
+from bianlian.video import Marks, VideoWriter, frames, probe
 
 CONSENT = "virtual person, rendered for this demo: nobody's face"
 SHEET_COLUMNS = 6
@@ -62,8 +63,8 @@ class Demo:
                 self._from_photo(source, target, swapped, stages) if self.photo else self._trained(source, target, swapped, stages)
             )
             with stages("show"):
-                side_by_side(target, swapped, self.out / "side_by_side.mp4")
-                contact_sheet(target, swapped, self.out / "contact_sheet.png")
+                side_by_side(target, report, self.out / "side_by_side.mp4")
+                contact_sheet(target, report, self.out / "contact_sheet.png")
         result = {
             "seconds": stages.seconds,
             "total_seconds": round(sum(stages.seconds.values()), 1),
@@ -132,23 +133,32 @@ class _Stages:
         self.seconds[name] = round(perf_counter() - start, 2)
 
 
-def side_by_side(target: Path, swapped: Path, out: Path) -> None:
-    """Write a video with each frame of ``target`` left and of ``swapped`` right, with the target's times and sound."""
-    info = probe(target)
-    with VideoWriter(out, replace(info, width=2 * info.width)) as writer:
+def side_by_side(target: Path, report: SwapReport, out: Path) -> None:
+    """Write a video with each frame of ``target`` left and of the swap right, with the target's times and sound."""
+    info, swapped = probe(target), Path(report.output)
+    with VideoWriter(out, replace(info, width=2 * info.width), marks=_marks(out, report, (2 * info.width, info.height))) as writer:
         for left, right in zip(frames(target), frames(swapped), strict=True):
             image = np.concatenate([left.image, right.image], axis=1)
             writer.write(Frame(image, left.index, left.pts, left.time_base))
 
 
-def contact_sheet(target: Path, swapped: Path, out: Path, columns: int = SHEET_COLUMNS, height: int = 256) -> None:
-    """Write a picture of ``columns`` frames spread over the clip: ``target`` above, ``swapped`` below."""
-    total = sum(1 for _ in frames(target))
+def contact_sheet(target: Path, report: SwapReport, out: Path, columns: int = SHEET_COLUMNS, height: int = 256) -> None:
+    """Write a picture of ``columns`` frames spread over the clip: ``target`` above, the swap below."""
+    total, swapped = sum(1 for _ in frames(target)), Path(report.output)
     wanted = set(np.linspace(0, total - 1, columns).astype(int).tolist())
     rows = [np.concatenate(_thumbnails(path, wanted, height), axis=1) for path in (target, swapped)]
     sheet = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
     with replacing(out) as path:
         path.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+        _marks(out, report, (sheet.shape[1], sheet.shape[0])).seal(path)
+
+
+def _marks(out: Path, report: SwapReport, size: tuple[int, int]) -> Marks:
+    """Mark what shows a swap as that swap is marked; it is what this was made from."""
+    assert report.mark is not None
+    people, consents = [part.person for part in report.cast], [f"{part.person}: {part.consent}" for part in report.cast]
+    origin = Origin(Path(report.output), report.model, people, consents, report.target_consent)
+    return Marker(out, origin, size, number=int(report.mark.id, 16)).marks
 
 
 def _thumbnails(path: Path, wanted: set[int], height: int) -> list[Image]:
