@@ -20,6 +20,7 @@ from bianlian import api, plugins
 from bianlian.cli import main
 from bianlian.score.score import Score, score
 from bianlian.score.settings import ScoreSettings
+from bianlian.score.total import WEIGHTS
 from bianlian.types import Frame, Image
 from bianlian.video import Encoding, VideoWriter, frames, probe
 from conftest import DEMO, cut
@@ -85,7 +86,9 @@ def found(files: dict[str, Path]) -> Score:
 
 def test_the_score_names_what_is_wrong(found: Score) -> None:
     assert found.read == len(found.frames) == 10
-    assert found.total.held_by in {"sharpness", "expression"}  # it is blurred, and wears the donor's expression
+    costs = {part: value ** WEIGHTS[part] for part, value in found.total.parts.items()}
+    assert found.total.held_by == min(costs, key=lambda part: costs[part])  # whose mending would raise the score most
+    assert found.total.held_by in {"sharpness", "expression"}, "it is blurred, and wears the donor's expression"
     assert found.total.parts["sharpness"] < 0.5 < found.total.parts["seam"]
     assert found.total.score is not None
     assert 5 < found.total.score < 80

@@ -87,7 +87,7 @@ class Demo:
             self._extract(target, "target")
         with stages("train"):
             faces = (self.out / "faces" / "source", self.out / "faces" / "target")
-            Train(faces, run, minutes=self.minutes).run()
+            Train(faces, run, minutes=self.minutes, score=False).run()  # a score would take seconds of the few minutes
         with stages("swap"), shown() as (progress, note):
             return api.swap(target, run, "source", out, progress=progress, note=note)
 

@@ -92,9 +92,7 @@ def swap(
     _check_names(out, layers, matte)
     sides = _sides(target, info, span, settings, layers, matte)
     people = [looks_of(replace(settings, who=role.who), note=tell_user) for role in cast]
-    people_in = tuple(role.swapper.person for role in cast)
-    consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
-    origin = Origin(target, model, people_in, consents, target_consent, signer)
+    origin = _origin(target, cast, model, target_consent, signer)
     with open_work(out, tell_user, keeps=not sides) as work:
         analysis = _analysis(target, info, span, tracks, tracks_path(out), settings, work, clock, progress, tell_user)
         plan = _plan(analysis, cast, people, settings, tell_user)
@@ -157,6 +155,13 @@ def _plan(
                 note(line if len(cast) == 1 else f"{role.who}: {line}")
     first = cast[0].swapper
     return make_plan(analysis, settings, size=first.size, coverage=first.coverage, chosen=chosen)
+
+
+def _origin(target: Path, cast: Sequence[Role], model: str, target_consent: str, signer: Identity | None) -> Origin:
+    """Say what the output is made from."""
+    people = tuple(role.swapper.person for role in cast)
+    consents = tuple(f"{role.swapper.person}: {role.consent}" for role in cast)
+    return Origin(target, model, people, consents, target_consent, signer)
 
 
 def _cast(roles: Sequence[Role], settings: SwapSettings) -> list[Role]:

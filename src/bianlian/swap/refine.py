@@ -94,7 +94,10 @@ class CompiledRefiner:
 
 
 def _changed(drawn: Image, target: Image, out: NDArray[np.float32], share: float) -> Image:
-    """Do to a picture what the network says: see ``model.refiner``. out: its output (C, S/4, S/4)."""
+    """Do to a picture what the network says: see ``model.refiner``.
+
+    drawn, target (S, S, 3) uint8, S a multiple of 16; out (51, S/4, S/4): the network's; share: of the change -> (S, S, 3) uint8.
+    """
     side, pixels = len(drawn), 3 * BLOCK**2
     change = out[:pixels].reshape(3, BLOCK, BLOCK, side // BLOCK, side // BLOCK).transpose(3, 1, 4, 2, 0).reshape(side, side, 3)
     change = np.ascontiguousarray(change)
