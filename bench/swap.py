@@ -115,7 +115,7 @@ def alone(clip: Path, swapper: CompiledSwapper, settings: SwapSettings, folder: 
     done = watch.all("fit, paste", join(given(jobs), front, settings, analysis, {}, clock, layered=False))
     del jobs
 
-    marker = Marker(folder / "alone.mp4", Origin(clip), SIDES)
+    marker = Marker(folder / "alone.mp4", Origin(clip), SIDES, number=1)
 
     def encode() -> Generator[None, None, None]:
         with open_segments(folder / "alone.mp4", info, settings.encoding, folder, (), marks=marker.marks) as writer:

@@ -20,7 +20,7 @@ import numpy as np
 
 import bianlian
 from bianlian.provenance.search import find
-from bianlian.provenance.watermark import Stamp, new_id
+from bianlian.provenance.watermark import Stamp, id_of
 from bianlian.types import Image
 from bianlian.video import frames, list_pictures, read_picture
 
@@ -128,7 +128,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     loaded = [load(path) for path in options.files or [DEMO]]
-    numbers = [new_id() for _ in loaded]
+    numbers = [id_of(f"file {k}") for k in range(len(loaded))]
     stamps = [Stamp(n, images[0].shape[1], images[0].shape[0]) for n, images in zip(numbers, loaded, strict=True)]
     marked = [[stamp(image) for image in images] for stamp, images in zip(stamps, loaded, strict=True)]
     _show_cost(loaded, marked, stamps)

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from bianlian.cli import main
 from bianlian.provenance.mark import Marker, Origin
 from bianlian.provenance.verify import verify
+from bianlian.provenance.watermark import id_of
 from bianlian.types import Frame
 from bianlian.video import Encoding, frames, open_writer, probe
 
@@ -23,7 +24,8 @@ DEMO_FRAMES = 8
 def made(target: Path, out: Path, **origin: object) -> str:
     """Mark a target as the swap does, with every frame taken as swapped -> the id; OUT.json says how it was marked."""
     info = probe(target)
-    marker = Marker(out, Origin(target, "runs/1", ("ana",), ("ana: signed",), "given", **origin), (info.width, info.height))  # type: ignore[arg-type]
+    whole = Origin(target, "runs/1", ("ana",), ("ana: signed",), "given", **origin)  # type: ignore[arg-type]
+    marker = Marker(out, whole, (info.width, info.height), number=id_of(out.name))
     with open_writer(out, info, Encoding(preset="ultrafast"), marks=marker.marks) as writer:
         for frame in frames(target):
             writer.write(marker.frame(frame, swapped=True))

@@ -13,7 +13,7 @@ import pytest
 from bianlian.provenance import code
 from bianlian.provenance.search import find, gather
 from bianlian.provenance.tile import TILE, pattern, soft_bits
-from bianlian.provenance.watermark import SMALLEST, Stamp, carries, cell_size, id_text, new_id
+from bianlian.provenance.watermark import SMALLEST, Stamp, carries, cell_size, id_of, id_text
 from bianlian.types import Frame, Image
 
 NUMBER = 0x5AFE1234
@@ -152,7 +152,8 @@ def test_an_id_survives_errors_and_noise_does_not_make_one() -> None:
 
 def test_ids() -> None:
     assert id_text(0xAB) == "000000ab"
-    assert len({new_id() for _ in range(50)}) == 50
+    assert len({id_of(f"swap {k}") for k in range(50)}) == 50
+    assert id_of("swap 1") == id_of("swap 1")
     with pytest.raises(ValueError, match="bits"):
         code.encode(1 << code.ID_BITS)
 

@@ -21,7 +21,6 @@ from swap_scene import _red_world as _red_world
 import bianlian
 from bianlian import plugins
 from bianlian.errors import OutputError
-from bianlian.provenance.watermark import id_text
 from bianlian.swap.pipeline import swap, tracks_path
 from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
@@ -46,7 +45,6 @@ from bianlian.swap.settings import SwapSettings
 target, out, stage, frame = sys.argv[1:]
 patch = pytest.MonkeyPatch()
 enter_red_world(patch)
-patch.setattr("bianlian.swap.pipeline.new_id", lambda: 5)
 
 def watch(now, done, total):
     if now == stage and done >= int(frame):
@@ -55,12 +53,6 @@ def watch(now, done, total):
 
 swap(Path(target), Tint(), Path(out), SwapSettings(segment=16, batch=5), progress=watch)
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs of two runs differ by their marks else."""
-    monkeypatch.setattr("bianlian.swap.pipeline.new_id", lambda: 5)
 
 
 def pulsing(count: int = FRAMES) -> list[Image]:
@@ -86,7 +78,6 @@ def unbroken(target: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("unbroken") / "out.mp4"
     with pytest.MonkeyPatch.context() as patch:
         enter_red_world(patch)
-        patch.setattr("bianlian.swap.pipeline.new_id", lambda: 5)
         swap(target, Tint(), out, SETTINGS)
     return out
 
@@ -123,11 +114,7 @@ def test_a_killed_swap_goes_on_and_ends_with_the_same_file(
     real = plugins.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugins, "load", lambda kind, name: Counting if kind == "detector" else real(kind, name))
-        if kept:
-            patch.setattr("bianlian.swap.pipeline.new_id", lambda: 6)  # what is finished carries the id already
         report = swap(target, Tint(), out, SETTINGS)
-    assert report.mark is not None
-    assert report.mark.id == id_text(5)
     assert packets(out) == packets(unbroken)  # the signature is made with fresh random numbers
     assert tracks_path(out).read_bytes() == tracks_path(unbroken).read_bytes()
     assert (report.frames, report.resumed) == (FRAMES, kept)

@@ -54,7 +54,7 @@ class BenchCommand:
     """How long such a model is trained."""
 
     seed: int = 0
-    """Fixes what such a model starts from and sees; on a CPU the same seed gives the same weights."""
+    """Fixes what such a model starts from and sees; on a CPU the same seed gives the same table."""
 
     name: str | None = None
     """The method's name in the table."""

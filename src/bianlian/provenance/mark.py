@@ -14,7 +14,7 @@ from bianlian.provenance.label import Label, Language, Span
 from bianlian.provenance.manifest import HOLDERS, SIDECAR, Claim, check_identity, sign
 from bianlian.provenance.signer import Identity, local_identity
 from bianlian.provenance.statement import append_xmp, tags, xmp
-from bianlian.provenance.watermark import Stamp, carries, id_text, new_id
+from bianlian.provenance.watermark import Stamp, carries, id_text
 from bianlian.types import Frame, Image
 from bianlian.video import Marks, list_pictures
 
@@ -59,16 +59,16 @@ class Marker:
         span: Span = "none",
         language: Language = "en",
         *,
-        number: int | None = None,
+        number: int,
     ) -> None:
-        """Open the signer's identity, which is made on first use. size: of the frames; number: the id, a new one when None.
+        """Open the signer's identity, which is made on first use. size: of the frames; number: the id, see ``watermark.id_of``.
 
         Raises OutputError, ConfigError.
         """
         self._out, self._origin, self._label = out, origin, (span, language)
         self._signer = origin.signer or local_identity()
         check_identity(self._signer)
-        self._number = new_id() if number is None else number
+        self._number = number
         self._watermark = carries(*size)
         self._stamps: dict[tuple[int, int], Stamp] = {}
         self._labels: dict[tuple[int, int], Label] = {}

@@ -17,7 +17,7 @@ from bianlian.model import Swapper
 from bianlian.provenance.consent import NO_CONSENT, footage_consent
 from bianlian.provenance.mark import Marker, Origin
 from bianlian.provenance.signer import Identity
-from bianlian.provenance.watermark import new_id
+from bianlian.provenance.watermark import id_of
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.layers import LayersWriter, MatteWriter, SideWriter
 from bianlian.swap.partial import Partial
@@ -99,8 +99,9 @@ def swap(
         if not plan.places:
             raise NoFaceError(_no_face(target, analysis, plan))
         parts = [(role.who, role.swapper) for role in cast]
-        work.claim(label_of(analysis.fingerprint, plan, parts, settings, out.suffix), new_id)
-        marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang, number=work.id)
+        label = label_of(analysis.fingerprint, plan, parts, settings, out.suffix)
+        work.claim(label)
+        marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang, number=id_of(label))
         swappers = [role.swapper for role in cast]
         done = render(
             target,

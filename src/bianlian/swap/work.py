@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,7 @@ from bianlian.swap.report import versions
 from bianlian.swap.settings import SwapSettings
 from bianlian.types import Note
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the folder's layout."""
 
 ANALYSIS, _LABEL, _LOCK = "analysis.jsonl", "label.json", "lock"
@@ -38,8 +38,6 @@ class Work:
 
     def __init__(self, folder: Path, *, keeps: bool = True) -> None:
         self.folder, self.keeps = folder, keeps
-        self.id = 0
-        """That all segments are marked with; set by ``claim``."""
         self.records: list[Record] = []
         """What is known of each finished segment, in order; ``next``: index from which on frames belong to later ones."""
 
@@ -53,24 +51,19 @@ class Work:
         """Index of the first frame that no finished segment holds."""
         return int(self.records[-1]["next"]) if self.records else 0
 
-    def claim(self, label: str, fresh: Callable[[], int]) -> None:
-        """Keep the segments of an earlier run with the same label and its id, or remove them and begin with a fresh id.
-
-        Raises OutputError.
-        """
+    def claim(self, label: str) -> None:
+        """Keep the segments of an earlier run with the same label, or remove them. Raises OutputError."""
         path = self.folder / _LABEL
         with suppress(OSError, ValueError, LookupError, TypeError):
             kept = json.loads(path.read_text(encoding="utf-8")) if self.keeps else {}
             if (kept["schema"], kept["label"]) == (SCHEMA, label):
-                self.id = int(kept["id"], 16)
                 self.records = list(self._read())
                 return
         for entry in self.folder.iterdir():
             if entry.name not in (_LOCK, ANALYSIS):
                 _remove(entry)
-        self.id = fresh()
         with replacing(path) as part:
-            part.write_text(json.dumps({"schema": SCHEMA, "label": label, "id": f"{self.id:x}"}), encoding="utf-8")
+            part.write_text(json.dumps({"schema": SCHEMA, "label": label}), encoding="utf-8")
 
     def add(self, record: Record) -> None:
         """Remember a finished segment. Raises OutputError."""
