@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["f32", "bf16"]
+_READING = Lock()
+"""Held while torch traces: what it does to the warnings is seen by all threads."""
 Shape = Sequence[int]
 """Sizes of one input, -1 for a size that changes from call to call (slower than a fixed one)."""
 
@@ -104,7 +107,12 @@ def compile_module(
 
 
 def read_module(module: torch.nn.Module, *example_shapes: Shape, dynamic_batch: bool = False) -> Any:
-    """Turn a torch module into an OpenVINO model, see ``compile_module``."""
+    """Turn a torch module into an OpenVINO model, see ``compile_module``. Safe from several threads, which take turns."""
+    with _READING:
+        return _read_module(module, *example_shapes, dynamic_batch=dynamic_batch)
+
+
+def _read_module(module: torch.nn.Module, *example_shapes: Shape, dynamic_batch: bool) -> Any:
     import torch
 
     ov = import_openvino()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -222,7 +223,8 @@ def _analysis(
         if old is not None:
             return old
     names = (settings.detector, settings.landmarker, settings.describer)
-    finders = [plugins.load(kind, name)() for kind, name in zip(("detector", "landmarker", "describer"), names, strict=True)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        finders = list(pool.map(lambda kind, name: plugins.load(kind, name)(), ("detector", "landmarker", "describer"), names))
     part = [None if time is None else str(time) for time in (span.start, span.stop)]
     label = {"target": fingerprint(target), "span": part, "finders": names, "gap": settings.gap}
     partial = Partial(work.analysis, label)

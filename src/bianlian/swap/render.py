@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -165,8 +166,11 @@ def _stages(
     size = seen if settings.refine <= 0 else refined_size(plan, seen, finer=settings.super)
     first, led = work.frames, work.records[-1]["led"] if work.records else {}
     jobs = ahead(cut(target, span, plan, seen, size, max(0, first - 1), clock, note), depth)
-    front = Front(coverage) if settings.mask == "learned" else None
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Artist, swappers, size, settings, clock)
+        front = Front(coverage) if settings.mask == "learned" else None
+        artist = opening.result()
     if front is not None:
         jobs = ahead(look(jobs, front, clock), depth)
-    drawn = ahead(draw(start_at(jobs, first), Artist(swappers, size, settings, clock), settings.batch, settings.segment), depth)
+    drawn = ahead(draw(start_at(jobs, first), artist, settings.batch, settings.segment), depth)
     return ahead(join(drawn, front, settings, analysis, led, clock, layered=layered), depth)
