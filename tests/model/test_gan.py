@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,23 @@ def test_a_step_moves_everybody_and_names_its_losses(settings: dict[str, Any]) -
     assert moved == {"encoder", "decoders", "judges"}
     assert len(model.networks.judges) == (1 if settings.get("judges") == "one" else 2)
     assert all(w.requires_grad for w in model.networks.parameters())
+
+
+def test_the_mask_is_taught_to_leave_what_is_in_front_as_filmed() -> None:
+    model, batch = gan(weights=GanWeights(hidden=3.0, bare=0.5)), faces()
+    left = torch.zeros(2, 1, 64, 64)
+    left[..., :16] = 1
+    batch = [replace(b, hidden=left, bare=1 - left) for b in batch]
+    with torch.no_grad():
+        masks = [d.mask for d in model.networks.draw([b.warped[1:] for b in batch])]  # the artists take the second half
+    told = model.step(batch, Engine(model.networks, torch.optim.Adam(model.parameter_groups()), torch.Tensor.backward, 0))
+    # where it is hidden -log(1 - mask), where the face is seen -log(mask); 1e-4 keeps both finite
+    shut, opened = ([-(share + 1e-4).log() for share in shares] for shares in ([1 - mask for mask in masks], masks))
+    wanted = [(3 * s[..., :16].sum() + 0.5 * o[..., 16:].sum()) / s.numel() for s, o in zip(shut, opened, strict=True)]
+    torch.testing.assert_close(told["front"], torch.stack(wanted).mean(), rtol=1e-4, atol=1e-5)
+    shown = batch[0].shown
+    torch.testing.assert_close(shown[..., :16], batch[0].warped[..., :16])
+    torch.testing.assert_close(shown[..., 16:], batch[0].truth[..., 16:])
 
 
 def test_the_perceptual_loss_counts_from_a_fifth_of_the_schedule_on() -> None:

@@ -82,7 +82,7 @@ def test_a_move_stays_within_its_bound(config: AugmentConfig, low: float, high: 
 def test_flip_mirrors_picture_and_weight() -> None:
     config = AugmentConfig(rotation=0, zoom=0, shift=0, flip=1, warp=0, light=0, blur=0)
     points = POINTS + np.array([6.0, 0.0])
-    _, truth, weight, _ = augment(spot(150, 120), points, TO_MODEL, MODEL, config, np.random.default_rng(0))
+    _, truth, weight, *_ = augment(spot(150, 120), points, TO_MODEL, MODEL, config, np.random.default_rng(0))
     plain_truth, plain_weight = augment(spot(150, 120), points, TO_MODEL, MODEL, STILL, np.random.default_rng(0))[1:3]
     np.testing.assert_allclose(truth, plain_truth[:, ::-1], atol=2)
     np.testing.assert_allclose(weight, plain_weight[:, ::-1], atol=0.6)
@@ -224,3 +224,18 @@ def test_eyes_are_widened_and_softened() -> None:
     assert eyes.sum() == pytest.approx(13 * 13, rel=1e-4)  # a blur moves light, but makes none
     rows = np.flatnonzero(eyes.any(1))
     assert (rows[0], rows[-1]) == (50 - 6 - 3, 50 + 6 + 3)
+
+
+def test_what_is_put_before_a_face_is_in_the_input_alone_and_the_map_says_where() -> None:
+    crop = np.full((SIZE, SIZE, 3), (150, 110, 90), np.uint8)
+    front = np.full((SIZE, SIZE, 3), (20, 200, 60), np.uint8)
+    covers, changes = [], []
+    for seed in range(30):
+        warped, truth, *_, hidden = augment(crop, POINTS, TO_MODEL, MODEL, STILL, np.random.default_rng(seed), front=front)
+        assert np.ptp(truth.reshape(-1, 3), 0).max() == 0  # bare
+        covers.append(hidden)
+        changes.append(np.abs(warped.astype(int) - truth).max(2))
+    hidden, change = np.stack(covers), np.stack(changes)
+    assert 0.03 < hidden.mean() < 0.6
+    assert change[hidden > 0.9].mean() > 3 * change[hidden < 0.1].mean()  # shadows fall beside it
+    assert augment(crop, POINTS, TO_MODEL, MODEL, STILL, np.random.default_rng(0))[-1].max() == 0

@@ -22,7 +22,7 @@ from bianlian.model.gan_config import SCHEDULES, GanConfig, Phase, phase_at
 from bianlian.model.gan_light import LightDecoder, LightEncoder, load_folded, start_neutral
 from bianlian.model.gan_losses import edges, feature_distance, l1, mask_loss, reconstruction, relativistic, toward
 from bianlian.model.gan_nets import GanDecoder, GanEncoder, Judge, init_gan
-from bianlian.model.masked import MaskedPath
+from bianlian.model.masked import MaskedPath, front_loss
 from bianlian.model.perceptual import Perceptual, open_perceptual
 from bianlian.model.plain import mean_over_faces, reported
 from bianlian.model.protocol import Batch, Engine
@@ -165,7 +165,7 @@ class Gan:
             group["lr"] *= phase.rate
 
     def _train_judges(self, batch: Sequence[Batch], mix: Tensor, engine: Engine) -> Tensor:
-        said = engine.networks([b.warped for b in batch], [b.truth for b in batch], mix, JUDGES)
+        said = engine.networks([b.warped for b in batch], [b.shown for b in batch], mix, JUDGES)
         losses = []
         for k, row in enumerate(said):
             halves = row["scores"].chunk(2)  # masked and raw
@@ -183,7 +183,7 @@ class Gan:
         engine.optimizer.zero_grad(set_to_none=True)
         self.networks.judges.requires_grad_(False)
         try:
-            said = engine.networks([b.warped for b in batch], [b.truth for b in batch], mix, ARTISTS)
+            said = engine.networks([b.warped for b in batch], [b.shown for b in batch], mix, ARTISTS)
             losses = [self._losses(row, b, phase) for row, b in zip(said, batch, strict=True)]
             engine.backward(mean_over_faces([terms["total"] for terms in losses], [len(b.truth) for b in batch]))
             engine.optimizer.step()
@@ -201,13 +201,15 @@ class Gan:
             "edge": weights.edge * edges(rgb, truth, batch.eyes, weights.eyes),
             "mask": mask_loss(mask, weights, phase),
         }
+        if batch.hidden is not None and batch.bare is not None:
+            terms["front"] = front_loss(mask, batch.hidden, batch.bare, hidden=weights.hidden, bare=weights.bare)
         network = self._perceptual_network(rgb.device)
         if network is not None and phase.perceptual:
-            seen, wanted = network((masked(drawn, batch.warped * 2 - 1) + 1) / 2), network(batch.truth)
+            seen, wanted = network((masked(drawn, batch.warped * 2 - 1) + 1) / 2), network(batch.shown)
             terms["perceptual"] = feature_distance(seen, wanted, weights.perceptual)
         if weights.cycle > 0:
             again, there, back = row["cycle"]
-            terms["cycle"] = weights.cycle * (l1(again, truth) + weights.cycle_mask * l1(there, back))
+            terms["cycle"] = weights.cycle * (l1(again, batch.shown * 2 - 1) + weights.cycle_mask * l1(there, back))
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
 

@@ -20,7 +20,8 @@ class GanWeights:
     adversarial, reconstruction, edge (an axis), mask (mean of the mask), hinge (in its place where the schedule says so), variation
     (of the mask, an axis): as named. eyes: on the error under the eye mask, in reconstruction and edge. perceptual: of maps at 1/2,
     1/4, 1/8 and 1/32 of the side. cycle: of the way to the next person and back (10 in the reference, where it is off too);
-    cycle_mask: of the difference of the masks there, times cycle.
+    cycle_mask: of the difference of the masks there, times cycle. hidden, bare: of the mask's cross-entropy where something is put
+    before the face, and where the face is seen, see ``masked.front_loss``; they count where things are put before faces.
     """
 
     adversarial: float = 0.1
@@ -33,10 +34,12 @@ class GanWeights:
     variation: float = 0.1
     cycle: float = 0.0
     cycle_mask: float = 0.01
+    hidden: float = 1.0
+    bare: float = 1.0
 
     def __post_init__(self) -> None:
         singles = (self.adversarial, self.reconstruction, self.eyes, self.edge, self.mask, self.hinge, self.variation, self.cycle)
-        if min(*singles, self.cycle_mask, *self.perceptual) < 0:
+        if min(*singles, self.cycle_mask, self.hidden, self.bare, *self.perceptual) < 0:
             raise ConfigError(f"loss weights must be 0 or more, got {self}")
 
 

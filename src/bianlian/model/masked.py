@@ -11,6 +11,8 @@ from bianlian.model.octave import convolution
 
 OPEN = 3.0
 """First bias of the mask: sigmoid(3) = 0.95."""
+TINY = 1e-4
+"""Added before a logarithm is taken."""
 
 
 class MaskedDecoder(nn.Module):
@@ -40,6 +42,16 @@ class MaskedPath(nn.Module):
         drawn: Drawn = self.decoder(self.encoder(x))
         rgb = (drawn.rgb + 1) / 2 if self.signed else drawn.rgb
         return torch.cat([rgb, drawn.mask], 1)
+
+
+def front_loss(mask: Tensor, where_hidden: Tensor, where_bare: Tensor, *, hidden: float, bare: float) -> Tensor:
+    """Shut a mask where something is in front of the face, and open it where the face is seen. All (B, 1, S, S) in [0, 1].
+
+    hidden, bare: weights of the cross-entropy of each. Without the second a shut mask would do everywhere: a picture is its own
+    best copy.
+    """
+    shut, opened = (-(share.float() + TINY).log() for share in (1 - mask, mask))
+    return hidden * (shut * where_hidden).mean() + bare * (opened * where_bare).mean()
 
 
 def open_mask(head: nn.Module) -> None:

@@ -16,13 +16,21 @@ class Batch:
     """Crops of one person. warped, truth: (B, 3, S, S) float32 in [0, 1].
 
     weight: (B, 1, S, S) float32, above 0: how much each pixel counts; eyes: (B, 1, S, S) float32 in [0, 1], 1 on the eyes. Both are
-    of the truth.
+    of the truth. hidden: (B, 1, S, S) float32 in [0, 1], 1 where something in front of the face is seen in ``warped`` and not in
+    ``truth``; bare: the same, 1 where the face itself is seen. Both None when nothing is put before faces.
     """
 
     warped: Tensor
     truth: Tensor
     weight: Tensor
     eyes: Tensor
+    hidden: Tensor | None = None
+    bare: Tensor | None = None
+
+    @property
+    def shown(self) -> Tensor:
+        """The truth as one sees it, with what is in front: what a masked drawing is compared with."""
+        return self.truth if self.hidden is None else self.truth + (self.warped - self.truth) * self.hidden
 
     def part(self, start: int, end: int) -> Batch:
         """Take some of the faces."""
@@ -30,7 +38,8 @@ class Batch:
 
     def mapped(self, work: Callable[[Tensor], Tensor]) -> Batch:
         """Apply a function to each of the tensors."""
-        return Batch(work(self.warped), work(self.truth), work(self.weight), work(self.eyes))
+        hidden, bare = (None if one is None else work(one) for one in (self.hidden, self.bare))
+        return Batch(work(self.warped), work(self.truth), work(self.weight), work(self.eyes), hidden, bare)
 
 
 class Stepper(Protocol):

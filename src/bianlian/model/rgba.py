@@ -21,7 +21,7 @@ from bianlian.model.blocks import init_weights
 from bianlian.model.card import ModelCard
 from bianlian.model.drawn import Drawn, masked
 from bianlian.model.losses import weighted_l1
-from bianlian.model.masked import MaskedDecoder, MaskedPath, open_mask
+from bianlian.model.masked import MaskedDecoder, MaskedPath, front_loss, open_mask
 from bianlian.model.plain import descend, plain_defaults, plain_groups
 from bianlian.model.protocol import Batch, Engine
 
@@ -31,7 +31,7 @@ class RgbaConfig:
     """Settings of the ``rgba`` model.
 
     size, width, lr, octave: as of ``deepfake``. own: weight of the drawn picture's own L1, beside that of the masked one; mask:
-    weight of the mask's mean.
+    weight of the mask's mean; hidden, bare: as of ``gan_config.GanWeights``.
     """
 
     size: int = 128
@@ -40,10 +40,13 @@ class RgbaConfig:
     octave: float = 0.0
     own: float = 0.1
     mask: float = 0.01
+    hidden: float = 1.0
+    bare: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.own, self.mask) < 0:
-            raise ConfigError(f"loss weights must be 0 or more, got own {self.own} and mask {self.mask}")
+        weights = self.own, self.mask, self.hidden, self.bare
+        if min(weights) < 0:
+            raise ConfigError(f"loss weights must be 0 or more, got own, mask, hidden and bare {', '.join(map(str, weights))}")
         self.autoencoder()
 
     def autoencoder(self) -> DeepfakeConfig:
@@ -115,12 +118,14 @@ class Rgba:
         return descend(losses, [len(b.truth) for b in batch], self.people, engine)
 
     def _losses(self, drawn: Drawn, batch: Batch) -> dict[str, Tensor]:
-        terms = reconstruction_losses(self.config.autoencoder(), masked(drawn, batch.warped), batch.truth, batch.weight)
+        terms = reconstruction_losses(self.config.autoencoder(), masked(drawn, batch.warped), batch.shown, batch.weight)
         extra = {
             "own": self.config.own * weighted_l1(drawn.rgb, batch.truth, batch.weight),
             "mask": self.config.mask * drawn.mask.mean(),
         }
-        return {**terms, **extra, "total": terms["total"] + extra["own"] + extra["mask"]}
+        if batch.hidden is not None and batch.bare is not None:
+            extra["front"] = front_loss(drawn.mask, batch.hidden, batch.bare, hidden=self.config.hidden, bare=self.config.bare)
+        return {**terms, **extra, "total": terms["total"] + torch.stack(list(extra.values())).sum()}
 
     def start_from(self, base: Mapping[str, Tensor], portraits: Sequence[Tensor]) -> None:
         """Start from the pretrained base, see ``Deepfake.start_from``; the mask starts open."""

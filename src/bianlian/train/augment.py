@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bianlian.errors import ConfigError
 from bianlian.geometry import apply, compose, invert, umeyama
-from bianlian.train.focus import eye_map, focus_map
+from bianlian.train.focus import eye_centres, eye_map, focus_map
+from bianlian.train.occluders import put_before
 from bianlian.types import Image, Mask, Matrix, Points
 
 GRID = 5
@@ -33,7 +34,8 @@ class AugmentConfig:
     truth, 0 for none. blur: probability that the input alone is made soft, as a small face in a frame is. match: probability that a
     face takes the colours of another one, see ``match_colour``; motion: that it is blurred by a motion, see ``streak``; both change
     input and truth alike, so that the network keeps them, or, with denoise, the input alone, so that it undoes them. reach: lowest
-    and highest width of what the input shows, in widths of the model's picture.
+    and highest width of what the input shows, in widths of the model's picture. occlude: probability that something is put before
+    the face in the input (``occluders``); the truth stays bare, and where it was hidden is told to models that draw a mask.
     """
 
     rotation: float = 10.0
@@ -47,11 +49,12 @@ class AugmentConfig:
     motion: float = 0.0
     denoise: bool = False
     reach: tuple[float, float] = (1.0, 1.0)
+    occlude: float = 0.0
 
     def __post_init__(self) -> None:
-        odds = (self.flip, self.blur, self.match, self.motion)
+        odds = (self.flip, self.blur, self.match, self.motion, self.occlude)
         if not all(0 <= share <= 1 for share in odds):
-            raise ConfigError(f"flip, blur, match and motion are probabilities in [0, 1], got {', '.join(map(str, odds))}")
+            raise ConfigError(f"flip, blur, match, motion and occlude are probabilities in [0, 1], got {', '.join(map(str, odds))}")
         if not 0.5 <= self.reach[0] <= self.reach[1] <= 1.5:
             raise ConfigError(f"reach must be two widths in order, in [0.5, 1.5], got {self.reach}")
         if not (
@@ -90,14 +93,17 @@ def augment(
     rng: np.random.Generator,
     *,
     tint: Image | None = None,
-) -> tuple[Image, Image, Mask, Mask]:
+    front: Image | None = None,
+) -> tuple[Image, Image, Mask, Mask, Mask]:
     """Make one training example of a faceset crop.
 
     crop (C, C, 3) uint8; points (68, 2) in its pixels; model_from_crop (2, 3), see ``model_from_faceset``; size: side of the
-    model's picture; tint: a faceset crop whose colours the face takes -> warped and truth (size, size, 3) uint8, weight and eyes
-    (size, size) float32 (``focus_map`` of the truth, and the mask of its eyes).
+    model's picture; tint: a faceset crop whose colours the face takes; front: a picture of someone else, texture of what is put
+    before the face -> warped and truth (size, size, 3) uint8, and three maps of the truth (size, size) float32: weight
+    (``focus_map``), the mask of its eyes, and how much of each pixel the thing in front hides, in [0, 1].
     """
     tinted = crop if tint is None else match_colour(crop, tint, rng)
+    seen, cover = (tinted, None) if front is None else put_before(tinted, eye_centres(points), front, rng)
     moved_from_crop = _random_move(len(crop), config, rng)
     if rng.random() < config.flip:
         mirror = np.array([[-1.0, 0.0, len(crop) - 1.0], [0.0, 1.0, 0.0]])
@@ -108,14 +114,15 @@ def augment(
     wide = compose(moved_from_model, _widened(size, config, rng))
     nodes_moved = apply(wide, nodes_model) + rng.normal(0.0, 1.0, (GRID * GRID, 2)) * config.warp * len(crop) / 256
     look = _dense(apply(crop_from_moved, nodes_moved), size)
-    warped = cv2.remap(tinted, look[..., 0], look[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.remap(seen, look[..., 0], look[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     truth_from_crop = compose(umeyama(nodes_moved, nodes_model), moved_from_crop)
     still, side = crop if config.denoise else tinted, (size, size)
     truth = cv2.warpAffine(still, truth_from_crop, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     last = apply(truth_from_crop, points)
     warped, truth = _light(np.asarray(warped, np.uint8), np.asarray(truth, np.uint8), config, rng)
     warped, truth = _streaked(warped, truth, config, rng)
-    return _soften(warped, config, rng), truth, focus_map(last, size), eye_map(last, size)
+    hidden = np.zeros(side, np.float32) if cover is None else cv2.warpAffine(cover, truth_from_crop, side, flags=cv2.INTER_LINEAR)
+    return _soften(warped, config, rng), truth, focus_map(last, size), eye_map(last, size), np.asarray(hidden, np.float32)
 
 
 def match_colour(crop: Image, other: Image, rng: np.random.Generator) -> Image:

@@ -27,6 +27,7 @@ from bianlian.geometry import apply
 from bianlian.landmark.schemes import convert
 from bianlian.model.protocol import Batch
 from bianlian.train.augment import AugmentConfig, augment, model_from_faceset
+from bianlian.train.focus import FACE, OUTSIDE
 from bianlian.train.held_out import held_out
 from bianlian.types import Image, Matrix, Points
 
@@ -117,14 +118,17 @@ class BatchMaker:
         for row in range(part * count, (part + 1) * count):
             rng = np.random.default_rng([self.seed, iteration, person, row, draw.tries])
             crop, points = self.people.face(person, int(rng.integers(self.people.count(person))))
-            tint = self._tint(rng)
-            rows.append(augment(crop, points, to_model, self.size, self.augment, rng, tint=tint))
-        warped, truth, weight, eyes = (np.stack(column) for column in zip(*rows, strict=True))
-        return Batch(to_tensor(warped), to_tensor(truth), torch.from_numpy(weight)[:, None], torch.from_numpy(eyes)[:, None])
+            tint = self._another(self.augment.match, rng)
+            front = self._another(self.augment.occlude, rng)
+            rows.append(augment(crop, points, to_model, self.size, self.augment, rng, tint=tint, front=front))
+        warped, truth, *maps = (np.stack(column) for column in zip(*rows, strict=True))
+        weight, eyes, hidden = (torch.from_numpy(one)[:, None] for one in maps)
+        tensors = to_tensor(warped), to_tensor(truth), weight, eyes
+        return Batch(*tensors, hidden, on_face(weight) * (1 - hidden)) if self.augment.occlude else Batch(*tensors)
 
-    def _tint(self, rng: np.random.Generator) -> Image | None:
-        """Draw a face of anybody whose colours the next one shall take, or None."""
-        if self.augment.match == 0 or rng.random() >= self.augment.match:
+    def _another(self, odds: float, rng: np.random.Generator) -> Image | None:
+        """Draw a face of anybody, as often as the odds say: for its colours, or as a texture."""
+        if odds == 0 or rng.random() >= odds:
             return None
         other = int(rng.integers(len(self.people.facesets)))
         return self.people.face(other, int(rng.integers(self.people.count(other))))[0]
@@ -205,6 +209,11 @@ def to_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
     """(N, S, S, 3) uint8 -> (N, 3, S, S) float32 in [0, 1], in the memory order that convolutions read fastest."""
     tensor = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def on_face(weight: torch.Tensor) -> torch.Tensor:
+    """Tell from its weights (``focus_map``) how far a pixel lies on the face, in [0, 1]."""
+    return ((weight - OUTSIDE) / (FACE - OUTSIDE)).clamp(0, 1)
 
 
 def _crop_points(record: FaceRecord) -> Points:

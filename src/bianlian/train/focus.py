@@ -43,6 +43,11 @@ def eye_map(points: Points, size: int) -> Mask:
     return np.asarray(cv2.GaussianBlur(wide, (blur, blur), 0), np.float32)
 
 
+def eye_centres(points: Points) -> Points:
+    """Give the middles of both eyes, the one on the image's left first: (68, 2) -> (2, 2), in the same pixels."""
+    return np.stack([points[eye].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)])
+
+
 def _filled(points: Points, size: int) -> NDArray[np.uint8]:
     canvas = np.zeros((size, size), np.uint8)
     hull = cv2.convexHull(np.round(points).astype(np.int32).reshape(-1, 1, 2))
