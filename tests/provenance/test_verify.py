@@ -12,9 +12,11 @@ import pytest
 from PIL import Image as Pillow
 
 from bianlian.cli import main
+from bianlian.provenance.glimpse import glimpses
 from bianlian.provenance.mark import Marker, Origin
+from bianlian.provenance.search import find
 from bianlian.provenance.verify import verify
-from bianlian.provenance.watermark import id_of
+from bianlian.provenance.watermark import Stamp, id_of, id_text
 from bianlian.types import Frame
 from bianlian.video import Encoding, frames, open_writer, probe
 
@@ -97,6 +99,21 @@ def test_encoded_anew_without_metadata_it_is_still_known(output: tuple[Path, str
     (tmp_path / "reports").mkdir()
     path.with_suffix(".json").rename(tmp_path / "reports" / "any.json")
     assert verify(tmp_path / "other name.mp4", tmp_path / "reports").report == tmp_path / "reports" / "any.json"
+
+
+def test_a_short_marked_scene_of_a_long_film_is_found(demo_frames: list[Frame], tmp_path: Path) -> None:
+    film, stamp = tmp_path / "film.mp4", Stamp(77, 320, 320)
+    with av.open(str(film), "w") as out:
+        options = {"crf": "18", "preset": "ultrafast", "g": "10"}
+        stream = out.add_stream("libx264", rate=25, width=320, height=320, pix_fmt="yuv420p", options=options)
+        for k in range(700):
+            picture = np.ascontiguousarray(np.roll(demo_frames[k % len(demo_frames)].image, (3 * k, 5 * k), (0, 1))[:320, :320])
+            picture = stamp(picture) if 445 <= k < 480 else picture
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        out.mux(stream.encode(None))
+    assert find(glimpses(film)) is None
+    found = verify(film)
+    assert (found.state, found.id) == ("altered", id_text(77))
 
 
 def test_what_was_not_made_here_has_no_mark(clip: Path) -> None:

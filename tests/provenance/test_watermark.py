@@ -59,6 +59,7 @@ CHANGES: dict[str, Callable[[Image], Image]] = {
     "larger": resize(1.5),
     "cut": lambda image: np.ascontiguousarray(image[31:-20, 9:-42]),
     "screenshot": lambda image: jpeg(75)(np.pad(resize(0.83)(image), ((61, 40), (97, 58), (0, 0)))),
+    "mirrored": lambda image: jpeg(75)(np.ascontiguousarray(image[:, ::-1])),
     "darker and softer": lambda image: (0.7 * image + 20).astype(np.uint8),
 }
 
@@ -68,6 +69,7 @@ def test_the_id_is_read_after(marked: Image, change: str) -> None:
     found = find([CHANGES[change](marked)])
     assert found is not None
     assert found.number == NUMBER
+    assert found.mirrored == (change == "mirrored")
     assert found.agree > 0.75  # chance is 0.5; the code corrects about a quarter
 
 

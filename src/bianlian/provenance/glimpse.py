@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -15,6 +16,8 @@ from bianlian.video.container import open_video, picture_stream
 
 GLIMPSES = 12
 """Frames that are looked at."""
+SCENES = 5
+"""Parts of a long video that are looked at by themselves, so many frames each, where the whole shows nothing."""
 _SHORT = 600
 
 
@@ -39,6 +42,18 @@ def glimpses(path: Path, count: int = GLIMPSES) -> Iterator[Image]:
         first = first or image.shape
         if k < 2 * count and image.shape == first:
             yield image
+
+
+def scenes(path: Path) -> Iterator[list[Image]]:
+    """Give some frames of each part of a long video: a mark that few frames carry drowns among all. Nothing for anything else.
+
+    Raises VideoError.
+    """
+    info = probe(path)
+    if info.kind == "video" and (info.frames or 0) > _SHORT and info.duration is not None and not info.rotation:
+        images = _sought(path, info.duration, SCENES * GLIMPSES)
+        while some := list(islice(images, GLIMPSES)):
+            yield some
 
 
 def _spread(paths: tuple[Path, ...], count: int) -> list[Path]:

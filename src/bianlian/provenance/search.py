@@ -8,7 +8,7 @@ pilot at all shifts at once; the best few are refined and read. What counts as f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -36,18 +36,24 @@ Plane = NDArray[np.float32]
 @dataclass(frozen=True)
 class Found:
     """A mark. number: the id; peak: deviations by which the pilot stands out; agree: share of the codeword's bits that were read
-    right; cell: (x, y) pixels of a cell as it was found, at the working size."""
+    right; cell: (x, y) pixels of a cell as it was found, at the working size; mirrored: left and right have changed places."""
 
     number: int
     peak: float
     agree: float
     cell: tuple[float, float]
+    mirrored: bool = False
 
 
 def find(images: Iterable[Image]) -> Found | None:
-    """Look for the mark that all pictures of one size share. Returns None where there is none."""
+    """Look for the mark that all pictures of one size share, as they are and mirrored. Returns None where there is none."""
     plane = gather(images)
-    return None if plane is None else search(plane)
+    if plane is None:
+        return None
+    found = search(plane)
+    if found is None and (turned := search(np.ascontiguousarray(plane[:, ::-1]))) is not None:
+        return replace(turned, mirrored=True)
+    return found
 
 
 def gather(images: Iterable[Image]) -> Plane | None:

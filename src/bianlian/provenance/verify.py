@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bianlian.errors import VideoError
 from bianlian.files import sha256_of
-from bianlian.provenance.glimpse import glimpses
+from bianlian.provenance.glimpse import glimpses, scenes
 from bianlian.provenance.manifest import Manifest, read_manifest
 from bianlian.provenance.mark import LISTING, listing, sidecar_path
 from bianlian.provenance.search import Found, find
@@ -51,7 +51,7 @@ def verify(path: Path, reports: Path | None = None) -> Verdict:
         raise VideoError(f"wanted a video, picture or folder, {path} does not exist: check the name")
     manifest = _manifest(path)
     metadata = read_metadata(list_pictures(path)[0] if path.is_dir() else path)
-    watermark = find(glimpses(path))
+    watermark = find(glimpses(path)) or next(filter(None, map(find, scenes(path))), None)
     ids = _ids(manifest, metadata, watermark)
     report = _report_of(path, set(ids.values()), reports)
     reasons = [*_wrong_with(manifest, ids, watermark, metadata), *_changed(path, report)]
