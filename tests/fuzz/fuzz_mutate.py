@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -137,13 +138,13 @@ def _change(values: Any, rng: Random) -> None:
             continue
         what = rng.random()
         if what < 0.7:
-            values[key] = rng.choice(VALUES)
+            values[key] = deepcopy(rng.choice(VALUES))
         elif what < 0.8:
             del values[key]
         elif isinstance(values, list):
             values.extend([inner] * rng.choice((1, 2, 1000)))
         else:
-            values[rng.choice(("extra", "schema", "__class__", "", "x" * 3000))] = rng.choice(VALUES)
+            values[rng.choice(("extra", "schema", "__class__", "", "x" * 3000))] = deepcopy(rng.choice(VALUES))
         return
 
 

@@ -47,3 +47,9 @@ def test_the_seeds_are_sound_and_most_bends_differ(kind: str, tmp_path: Path) ->
     names = rng.choices(list(files), k=40)
     assert sum(bent(name, files[name], rng) != files[name] for name in names) > 30
     assert sum(map(len, files.values())) < 200_000
+
+
+def test_a_bend_depends_on_its_number_alone(tmp_path: Path) -> None:
+    name, data = next((n, d) for n, d in SEEDS["tracks"](tmp_path).items() if n.endswith(".jsonl"))
+    first = [bent(name, data, Random(k)) for k in range(300)]  # what one puts in must not stay for the next
+    assert [bent(name, data, Random(k)) for k in range(300)] == first
