@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ CPU_BATCH, GPU_BATCH = 8, 64
 _BASES: Mapping[tuple[str, int], str] = {("light", 128): "base-light-128"}
 _AUGMENTS: Mapping[str, AugmentConfig] = {"gan": GAN_REFERENCE, "octgan": GAN_REFERENCE}
 """Augmentation of new people from scratch, by model, where it is not the original deepfake's."""
-_OCCLUDE: Mapping[str, float] = {"gan": 0.25, "octgan": 0.25, "rgba": 0.25}
-"""How often something is put before a face, for models that draw a mask: they learn from it what to leave as filmed."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,6 @@ def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note =
 def _new_run(facesets: Sequence[Faceset], choices: Choices, settings: dict[str, Any], start: str, note: Note) -> RunConfig:
     cuda = torch.cuda.is_available()
     augment = GENTLE if start != SCRATCH else _AUGMENTS.get(choices.model, AugmentConfig())
-    augment = replace(augment, occlude=_OCCLUDE.get(choices.model, augment.occlude))
     run = RunConfig(
         model=choices.model,
         people=entries(facesets),
