@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bianlian import align
 from bianlian.cli import main
 from bianlian.errors import ConfigError, InputError, NoFaceError, WeightsError
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
@@ -21,7 +22,7 @@ from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.study import View, study
-from bianlian.train.pairs import PAIR_SIZE, WEIGHT_STEPS
+from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.types import Frame, Image
 
 
@@ -42,7 +43,7 @@ def artist(weights: Path, request: pytest.FixtureRequest) -> Artist:
 def sitter(count: int, seed: int = 0) -> Sitter:
     rng = np.random.default_rng(seed)
     portraits = rng.integers(0, 256, (count, LOOK_SIDE, LOOK_SIDE, 3)).astype(np.uint8)
-    views = tuple(View(smooth(seed + k), np.full((PAIR_SIZE, PAIR_SIZE), WEIGHT_STEPS, np.uint8)) for k in range(count))
+    views = tuple(View(smooth(seed + k), align.template("ibug68", PAIR_SIZE, PAIR_COVERAGE)) for k in range(count))
     return Sitter("ana", portraits, rng.normal(0, 0.1, (count, 128)), views, "signed")
 
 
