@@ -31,9 +31,9 @@ from bianlian.train.pretrain import as_picture, as_weight
 from bianlian.types import Image, Landmarks, Points, Progress, silent
 
 STEPS = 60
-VIEWS, BATCH, RATE, EDGE = 24, 4, 6e-4, 2.0
+VIEWS, BATCH, RATE, EDGE = 24, 4, 5e-4, 2.0
 """Views of all photos together (one of each at least), views a step, Adam's step, and weight of the edge loss."""
-TURN, LIMIT, PLAIN = np.array([12.0, 7.0]), np.array([25.0, 16.0]), 4
+TURN, LIMIT, PLAIN = np.array([10.0, 4.0]), np.array([25.0, 16.0]), 4
 """Spread and limit of the turns, yaw and pitch in degrees; every so many views of a photo its head is as it was."""
 FALLS = 0.4
 """Share of the steps, the last ones, over which the rate falls to nothing."""
