@@ -31,26 +31,27 @@ from bianlian.train.pretrain import as_picture, as_weight
 from bianlian.types import Image, Landmarks, Points, Progress, silent
 
 STEPS = 60
-VIEWS, BATCH, RATE, EDGE = 24, 4, 5e-4, 2.0
+VIEWS, BATCH, RATE, EDGE = 24, 4, 4e-4, 2.0
 """Views of all photos together (one of each at least), views a step, Adam's step, and weight of the edge loss."""
-TURN, LIMIT, PLAIN = np.array([10.0, 4.0]), np.array([25.0, 16.0]), 4
+TURN, LIMIT, PLAIN = np.array([12.0, 7.2]), np.array([28.0, 18.0]), 4
 """Spread and limit of the turns, yaw and pitch in degrees; every so many views of a photo its head is as it was."""
 FALLS = 0.4
 """Share of the steps, the last ones, over which the rate falls to nothing."""
+SIDE, WIDER = 512, 0.9
+"""Side of a photo's picture, and its coverage over that of ``train.pairs``: a head that turns needs room."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A photo's face, with room to turn it. picture (256, 256, 3) RGB uint8, cut as ``train.pairs`` cuts; points (68, 2) in it."""
+    """A photo's face. picture (S, S, 3) RGB uint8; points (68, 2): iBUG, in its pixels."""
 
     picture: Image
     points: Points
 
 
 def view(image: Image, landmarks: Landmarks) -> View:
-    """Cut the face out of a photo."""
-    to_view = align.crop_from_frame(landmarks, PAIR_SIZE, PAIR_COVERAGE)
-    return View(align.cut(image, to_view, PAIR_SIZE).image, apply(to_view, convert(landmarks, "ibug68").points))
+    """Cut the face out of a photo, with room to turn it, ``SIDE`` pixels a side."""
+    return _cut(image, landmarks, SIDE, PAIR_COVERAGE * WIDER)
 
 
 def study(
@@ -85,12 +86,11 @@ def _changed(views: Sequence[View], size: int, rng: np.random.Generator) -> tupl
     """Change the photos at random -> pictures (V, 3, S, S), weights (V, 1, S, S)."""
     rows: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for k in range(max(VIEWS, len(views))):
-        shown, again = views[k % len(views)], k // len(views)
-        if again % PLAIN:
-            yaw, pitch = np.clip(rng.normal(0, TURN), -LIMIT, LIMIT)
-            shown = _turned(shown, float(yaw), float(pitch))
-        table, put = light(rng), place(size, rng, 1.0)
-        picture = cut(lit(side_lit(shown.picture, rng), table), put, size)
+        again = k // len(views)
+        turn = np.clip(rng.normal(0, TURN), -LIMIT, LIMIT) if again % PLAIN else np.zeros(2)
+        shown = _turned(views[k % len(views)], *map(float, turn))
+        picture, put = side_lit(shown.picture, rng), place(size, rng, 1.0)
+        picture = lit(cut(picture, put, size), light(rng))
         weight = np.round(focus_map(apply(put, shown.points), size) * WEIGHT_STEPS).astype(np.uint8)
         if again % 2:
             picture, weight = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(weight[:, ::-1])
@@ -100,7 +100,14 @@ def _changed(views: Sequence[View], size: int, rng: np.random.Generator) -> tupl
 
 
 def _turned(shown: View, yaw: float, pitch: float) -> View:
-    """Turn the head, and cut it anew as a picture of such a head is cut."""
-    points = turned(shown.points, yaw, pitch)
-    picture = carried(shown.picture, shown.points, points)
-    return view(picture, Landmarks(points, "ibug68"))
+    """Turn the head, and cut it anew as ``train.pairs`` would cut such a head."""
+    picture, points = shown.picture, shown.points
+    if yaw or pitch:
+        points = turned(points, yaw, pitch)
+        picture = carried(picture, shown.points, points)
+    return _cut(picture, Landmarks(points, "ibug68"), PAIR_SIZE, PAIR_COVERAGE)
+
+
+def _cut(image: Image, landmarks: Landmarks, size: int, coverage: float) -> View:
+    to_view = align.crop_from_frame(landmarks, size, coverage)
+    return View(align.cut(image, to_view, size).image, apply(to_view, convert(landmarks, "ibug68").points))

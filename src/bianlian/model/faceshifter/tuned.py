@@ -45,8 +45,9 @@ class TunedConfig:
 
     def autoencoder(self) -> DeepfakeConfig:
         """Give the settings of the autoencoder inside. Raises ConfigError."""
-        weights = {"structural": self.structural, "edge": self.edge, "octave": self.octave}
-        return DeepfakeConfig(size=self.size, width=self.width, lr=self.lr, **weights)
+        return DeepfakeConfig(
+            size=self.size, width=self.width, lr=self.lr, structural=self.structural, edge=self.edge, octave=self.octave
+        )
 
     @property
     def base(self) -> tuple[str, int] | None:
