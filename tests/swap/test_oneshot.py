@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bianlian import align
 from bianlian.cli import main
 from bianlian.errors import ConfigError, InputError, NoFaceError, WeightsError
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
@@ -20,8 +21,8 @@ from bianlian.swap.oneshot import CONFIG, STUDIED, Artist, Told, open_artist, ph
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.study import View, study
-from bianlian.train.pairs import PAIR_SIZE, WEIGHT_STEPS
+from bianlian.swap.study import SIDE, WIDER, View, study
+from bianlian.train.pairs import PAIR_COVERAGE
 from bianlian.types import Frame, Image
 
 
@@ -42,13 +43,13 @@ def artist(weights: Path, request: pytest.FixtureRequest) -> Artist:
 def sitter(count: int, seed: int = 0) -> Sitter:
     rng = np.random.default_rng(seed)
     portraits = rng.integers(0, 256, (count, LOOK_SIDE, LOOK_SIDE, 3)).astype(np.uint8)
-    views = tuple(View(smooth(seed + k), np.full((PAIR_SIZE, PAIR_SIZE), WEIGHT_STEPS, np.uint8)) for k in range(count))
+    views = tuple(View(smooth(seed + k), align.template("ibug68", SIDE, PAIR_COVERAGE * WIDER)) for k in range(count))
     return Sitter("ana", portraits, rng.normal(0, 0.1, (count, 128)), views, "signed")
 
 
 def smooth(seed: int) -> Image:
-    noise = np.random.default_rng(seed).integers(0, 256, (PAIR_SIZE, PAIR_SIZE, 3)).astype(np.uint8)
-    blurred = cv2.GaussianBlur(noise, (0, 0), 12)
+    noise = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)
+    blurred = cv2.GaussianBlur(noise, (0, 0), 24)
     return np.asarray(cv2.normalize(blurred, blurred, 0, 255, cv2.NORM_MINMAX), np.uint8)
 
 
@@ -90,7 +91,9 @@ def test_a_photo_given_twice_changes_nothing_and_another_one_does(artist: Artist
 def test_studying_a_photo_brings_the_person_nearer() -> None:
     base, person = open_artist().base, sitter(1)
     pictures = torch.from_numpy(person.portraits.transpose(0, 3, 1, 2)).float() / 255
-    shown = torch.from_numpy(cv2.resize(person.views[0].picture[25:231, 25:231], (128, 128))).permute(2, 0, 1)[None].float() / 255
+    inner = round(SIDE * (1 - 0.8 * WIDER) / 2)  # a model's crop is 0.8 of a pair's, of which this is a wider view
+    face = cv2.resize(person.views[0].picture[inner : SIDE - inner, inner : SIDE - inner], (128, 128), interpolation=cv2.INTER_AREA)
+    shown = torch.from_numpy(face).permute(2, 0, 1)[None].float() / 255
     done: list[int] = []
     with torch.no_grad():
         known, code = base.identity(pictures), base.encoder(shown)
@@ -123,7 +126,7 @@ def test_photos_are_looked_at(tmp_path: Path, demo_frames: list[Frame], weights:
     add_consent(tmp_path / "ana" / "0.png", "she agreed")
     found = sit([tmp_path / "ana"], eyes, note=notes.append)
     assert (found.name, found.portraits.shape, found.descriptions.shape) == ("ana", (2, 64, 64, 3), (2, 128))
-    assert [v.picture.shape for v in found.views] == [(PAIR_SIZE, PAIR_SIZE, 3)] * 2
+    assert [v.picture.shape for v in found.views] == [(SIDE, SIDE, 3)] * 2
     assert np.linalg.norm(found.descriptions[0] - found.descriptions[1]) < 0.5  # one person
     assert [note.rpartition("/")[2] for note in notes] == ["sky.png: no face found; skipped"]
     assert found.consent == NO_CONSENT  # the record is of one picture of the folder

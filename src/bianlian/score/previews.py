@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import final
 
-from bianlian.errors import NoFaceError
+from bianlian.errors import NoFaceError, RunError
 from bianlian.files import refuse_link, replacing
 from bianlian.model.protocol import Trainable
 from bianlian.score.measure import Eyes
@@ -28,7 +28,8 @@ class PreviewJudge:
         self._off = False
 
     def __call__(self, model: Trainable, maker: BatchMaker, iteration: int) -> Mapping[str, float]:
-        """Score all directions, tell, write ``previews/000300.json``; nothing, said once, where no face can be marked.
+        """Score all directions, tell, write ``previews/000300.json``; nothing, said once, where no face can be marked
+        or the run knows one person alone.
 
         Raises OutputError.
         """
@@ -36,7 +37,7 @@ class PreviewJudge:
             return {}
         try:
             self._judge = self._judge or RunJudge(maker, self._eyes)
-        except NoFaceError as error:
+        except (NoFaceError, RunError) as error:
             self._off = True
             self._note(f"previews are not scored: {error}")
             return {}

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from bianlian.align import COVERAGE
-from bianlian.errors import InputError, NoFaceError
+from bianlian.errors import InputError, NoFaceError, RunError
 from bianlian.faceset.store import Faceset
 from bianlian.geometry import box_of
 from bianlian.identity.people import centre
@@ -87,7 +87,9 @@ class RunJudge:
     """Scores a model in every direction; what is seen in the real faces is kept from call to call."""
 
     def __init__(self, maker: BatchMaker, eyes: Eyes) -> None:
-        """Look at the real faces. Raises NoFaceError for a person none of whose faces can be marked."""
+        """Look at the real faces. Raises RunError for one person alone, NoFaceError for one none of whose faces can be marked."""
+        if len(maker.people.facesets) < 2:
+            raise RunError("a run of one person has nobody else's faces to draw; score a swap instead, with `bianlian score`")
         self._eyes = eyes
         self._people = [_known(maker, person, eyes) for person in range(len(maker.people.facesets))]
 

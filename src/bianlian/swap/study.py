@@ -22,33 +22,36 @@ from bianlian.geometry import apply
 from bianlian.landmark.schemes import convert
 from bianlian.model.autoencoder import Decoder, DeepfakeConfig, reconstruction_losses
 from bianlian.model.base import Base
+from bianlian.swap.turn import carried, turned
 from bianlian.train.cpu import keep_memory
-from bianlian.train.disturb import cut, light, lit, place
+from bianlian.train.disturb import cut, light, lit, place, side_lit
 from bianlian.train.focus import focus_map
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE, WEIGHT_STEPS
 from bianlian.train.pretrain import as_picture, as_weight
-from bianlian.types import Image, Landmarks, Progress, silent
+from bianlian.types import Image, Landmarks, Points, Progress, silent
 
 STEPS = 60
-VIEWS, BATCH, RATE, EDGE = 12, 4, 4e-4, 2.0
+VIEWS, BATCH, RATE, EDGE = 24, 4, 4e-4, 2.0
 """Views of all photos together (one of each at least), views a step, Adam's step, and weight of the edge loss."""
+TURN, LIMIT, PLAIN = np.array([12.0, 7.2]), np.array([28.0, 18.0]), 4
+"""Spread and limit of the turns, yaw and pitch in degrees; every so many views of a photo its head is as it was."""
 FALLS = 0.4
 """Share of the steps, the last ones, over which the rate falls to nothing."""
+SIDE, WIDER = 512, 0.9
+"""Side of a photo's picture, and its coverage over that of ``train.pairs``: a head that turns needs room."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A photo's face, with room to turn it. picture (256, 256, 3) RGB uint8; weight (256, 256) uint8, see ``train.pairs``."""
+    """A photo's face. picture (S, S, 3) RGB uint8; points (68, 2): iBUG, in its pixels."""
 
     picture: Image
-    weight: NDArray[np.uint8]
+    points: Points
 
 
 def view(image: Image, landmarks: Landmarks) -> View:
-    """Cut the face out of a photo."""
-    to_view = align.crop_from_frame(landmarks, PAIR_SIZE, PAIR_COVERAGE)
-    weight = focus_map(apply(to_view, convert(landmarks, "ibug68").points), PAIR_SIZE)
-    return View(align.cut(image, to_view, PAIR_SIZE).image, np.asarray(np.round(weight * WEIGHT_STEPS), np.uint8))
+    """Cut the face out of a photo, with room to turn it, ``SIDE`` pixels a side."""
+    return _cut(image, landmarks, SIDE, PAIR_COVERAGE * WIDER)
 
 
 def study(
@@ -63,7 +66,7 @@ def study(
     if steps:
         keep_memory()
         rng = np.random.default_rng(0)
-        pictures, weights = _turned(views, config.size, rng)
+        pictures, weights = _changed(views, config.size, rng)
         with torch.no_grad():
             codes = base.encoder(pictures)
         optimizer = torch.optim.Adam(decoder.parameters(), lr=RATE, fused=True)
@@ -79,15 +82,32 @@ def study(
     return decoder.eval().requires_grad_(False)
 
 
-def _turned(views: Sequence[View], size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _changed(views: Sequence[View], size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Change the photos at random -> pictures (V, 3, S, S), weights (V, 1, S, S)."""
     rows: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for k in range(max(VIEWS, len(views))):
-        put, table = place(size, rng, 1.0), light(rng)
-        shown = views[k % len(views)]
-        picture, weight = lit(cut(shown.picture, put, size), table), cut(shown.weight, put, size)
-        if (k // len(views)) % 2:
+        again = k // len(views)
+        turn = np.clip(rng.normal(0, TURN), -LIMIT, LIMIT) if again % PLAIN else np.zeros(2)
+        shown = _turned(views[k % len(views)], *map(float, turn))
+        picture, put = side_lit(shown.picture, rng), place(size, rng, 1.0)
+        picture = lit(cut(picture, put, size), light(rng))
+        weight = np.round(focus_map(apply(put, shown.points), size) * WEIGHT_STEPS).astype(np.uint8)
+        if again % 2:
             picture, weight = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(weight[:, ::-1])
         rows.append((picture, weight))
     pictures, weights = (torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
     return as_picture(pictures), as_weight(weights)
+
+
+def _turned(shown: View, yaw: float, pitch: float) -> View:
+    """Turn the head, and cut it anew as ``train.pairs`` would cut such a head."""
+    picture, points = shown.picture, shown.points
+    if yaw or pitch:
+        points = turned(points, yaw, pitch)
+        picture = carried(picture, shown.points, points)
+    return _cut(picture, Landmarks(points, "ibug68"), PAIR_SIZE, PAIR_COVERAGE)
+
+
+def _cut(image: Image, landmarks: Landmarks, size: int, coverage: float) -> View:
+    to_view = align.crop_from_frame(landmarks, size, coverage)
+    return View(align.cut(image, to_view, size).image, apply(to_view, convert(landmarks, "ibug68").points))

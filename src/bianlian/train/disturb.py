@@ -47,6 +47,16 @@ def lit(image: Image, table: NDArray[np.uint8]) -> Image:
     return np.asarray(cv2.LUT(image, table), np.uint8)
 
 
+def side_lit(image: Image, rng: np.random.Generator, spread: float = 0.4) -> Image:
+    """Light a square picture from a random side: its brightness rises across it by a factor.
+
+    spread: of the logarithm of that factor, from the middle to an edge.
+    """
+    angle, across = rng.uniform(0, 2 * np.pi), np.linspace(-1, 1, len(image))
+    rise = np.exp(rng.normal(0, spread) * (np.cos(angle) * across + np.sin(angle) * across[:, None]))
+    return np.asarray(np.clip(image * rise[..., None] + 0.5, 0, 255), np.uint8)
+
+
 def bend(image: Image, rng: np.random.Generator) -> Image:
     """Bend the shape of a face by a smooth random field of about 1.6 % of the side."""
     side = len(image)
