@@ -27,9 +27,7 @@ class Actor:
     info: Mapping[str, object] = field(default_factory=dict)
 
 
-def mix(
-    head: Head, people: Sequence[Actor], weights: Sequence[float], name: str, rng: np.random.Generator | None = None
-) -> Actor:
+def mix(head: Head, people: Sequence[Actor], weights: Sequence[float], name: str, rng: np.random.Generator | None = None) -> Actor:
     """Make someone new of some people, whose shapes and textures are weighed; the hair is the heaviest one's.
 
     rng: draws a little change of tone, brightness and contrast; none when None.

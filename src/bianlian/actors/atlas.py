@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import final
+from typing import TypeVar, final
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from bianlian.actors.layout import (
 )
 from bianlian.actors.raster import Floats, interpolate, rasterise
 
+Value = TypeVar("Value", bound=np.generic)
 Texture = NDArray[np.uint8]
 """(768, 1152, 3) RGB, see ``layout``."""
 
@@ -61,7 +62,7 @@ class Atlas:
         """Pairs of neighbouring vertices of the skin (E, 2)."""
         corners = self.skin_triangles
         pairs = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-        return np.unique(np.sort(pairs, 1), axis=0).astype(np.int32)
+        return np.asarray(np.unique(np.sort(pairs, 1), axis=0), np.int32)
 
     @cached_property
     def texel(self) -> NDArray[np.float32]:
@@ -144,10 +145,10 @@ def smoothstep(x: NDArray[np.floating], low: float, high: float) -> Floats:
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def fill_nearest(image: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.generic]:
+def fill_nearest(image: NDArray[Value], known: NDArray[np.bool_]) -> NDArray[Value]:
     """Give each unknown pixel the value of the nearest known one. (H, W, C), (H, W) -> (H, W, C)."""
     _, label = cv2.distanceTransformWithLabels((~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     source = np.zeros(label.max() + 1, np.int64)
     rows = np.flatnonzero(known)
     source[label.ravel()[rows]] = rows
-    return image.reshape(-1, image.shape[2])[source[label.ravel()]].reshape(image.shape)
+    return np.asarray(image.reshape(-1, image.shape[2])[source[label.ravel()]].reshape(image.shape), image.dtype)

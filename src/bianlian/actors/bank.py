@@ -124,7 +124,7 @@ class Bank:
         return mix(self.head, [self.person(name) for name, _, _ in parts], weights, text)
 
     def random(self, rng: np.random.Generator, name: str) -> Actor:
-        """Mix someone of two or three people, of the same gender where that is known. Raises InputError for less than two people."""
+        """Mix someone of two or three people, of one gender where that is known. Raises InputError for less than two people."""
         if len(self.names) < 2:
             raise InputError(f"a random person is mixed of two or more, {self._path} holds {len(self.names)}")
         first = int(rng.integers(len(self.names)))

@@ -152,7 +152,7 @@ def _columns(mesh: Mesh, files: Mapping[str, Callable[[], bytes]]) -> dict[str, 
     for name in sorted(n for n in files if n.endswith(".obj") and n != _NEUTRAL):
         vertices = parse_vertices(files[name](), name)
         if vertices.shape != mesh.vertices.shape:
-            raise WeightsError(f"{name} of the head model has {len(vertices)} vertices, {_NEUTRAL} has {len(mesh.vertices)}; {_HOW}")
+            raise WeightsError(f"{name} of the head model has not the {len(mesh.vertices)} vertices of {_NEUTRAL}; {_HOW}")
         shapes[name.removesuffix(".obj")] = (vertices - mesh.vertices).astype(np.float16)
     people = [n for n in shapes if n.startswith("identity")]
     others = [n for n in shapes if not n.startswith("identity")]

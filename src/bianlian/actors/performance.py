@@ -1,4 +1,4 @@
-"""Performances: how a head moves, speaks and looks, and the light on it. They hold no identity, so that any head plays any of them."""
+"""Performances: how a head moves, speaks and looks, and the light on it; without identity, so that any head plays any of them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_performance(path: Path) -> Performance:
             up, down = (int(x) for x in data["rate"])
             return Performance(**curves, expression=expression, backdrop=int(data["backdrop"]), rate=Fraction(up, down))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; wanted the truth (.npz) of a rendered clip, whose performance is played") from error
+        raise InputError(f"{path} does not exist; wanted the truth (.npz) of a rendered clip, to play it again") from error
     except (OSError, KeyError, ValueError, TypeError, EOFError, ZeroDivisionError, OverflowError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} holds no performance ({error}); wanted the truth (.npz) of a rendered clip") from error
 
@@ -99,8 +99,8 @@ def read_performance(path: Path) -> Performance:
 class Script:
     """What a random performance is to be like.
 
-    frames: how many; rate: a second. yaw, pitch, roll: peak angles, degrees, at most 40, 18 and 15. talk: how much the mouth speaks,
-    0 to 1. Raises ConfigError for a value out of range.
+    frames: how many; rate: a second. yaw, pitch, roll: peak angles, degrees, at most 40, 18 and 15. talk: how much the mouth
+    speaks, 0 to 1. Raises ConfigError for a value out of range.
     """
 
     frames: int
@@ -174,8 +174,8 @@ class _Curves:
         """Draw a curve (n,) that peaks at ``reach`` on one side of 0 and turns about every ``period`` frames."""
         period *= self.pace
         knots = self.rng.normal(size=max(4, int(self.n / period) + 4))
-        x = np.interp(np.linspace(0, len(knots) - 1, self.n), np.arange(len(knots)), knots)
-        x = cv2.GaussianBlur(_f32(x).reshape(1, -1), (0, 0), max(0.5, period / 4)).ravel()
+        steps = _f32(np.interp(np.linspace(0, len(knots) - 1, self.n), np.arange(len(knots)), knots))
+        x = np.asarray(cv2.GaussianBlur(steps.reshape(1, -1), (0, 0), max(0.5, period / 4)).ravel(), np.float32)
         return _f32(x / (np.abs(x).max() + 1e-6) * reach)
 
     def rise(self, period: float, reach: float = 1.0) -> Curve:
@@ -184,7 +184,7 @@ class _Curves:
 
     def smooth(self, x: NDArray[np.floating], sigma: float) -> Curve:
         """Blur over time."""
-        return _f32(cv2.GaussianBlur(_f32(x).reshape(1, -1), (0, 0), sigma * self.pace).ravel())
+        return np.asarray(cv2.GaussianBlur(_f32(x).reshape(1, -1), (0, 0), sigma * self.pace).ravel(), np.float32)
 
 
 def _mouth(draw: _Curves, talk: float) -> dict[str, Curve]:

@@ -59,10 +59,10 @@ def rasterise(
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if abs(area) < 1e-9 or (cull and area > 0.0):
             continue
-        top = max(0, int(math.ceil(min(y0, y1, y2) - 1e-3)))
-        bottom = min(height - 1, int(math.floor(max(y0, y1, y2) + 1e-3)))
-        left = max(0, int(math.ceil(min(x0, x1, x2) - 1e-3)))
-        right = min(width - 1, int(math.floor(max(x0, x1, x2) + 1e-3)))
+        top = max(0, math.ceil(min(y0, y1, y2) - 1e-3))
+        bottom = min(height - 1, math.floor(max(y0, y1, y2) + 1e-3))
+        left = max(0, math.ceil(min(x0, x1, x2) - 1e-3))
+        right = min(width - 1, math.floor(max(x0, x1, x2) + 1e-3))
         if top > bottom or left > right:
             continue
         # The weights of corners 1 and 2, and with them the depth, are linear in x and y.
@@ -86,7 +86,7 @@ def rasterise(
 
 @compiled
 def interpolate(index: Indices, points: NDArray[np.float64], triangles: Indices, corners: Floats) -> Floats:
-    """Interpolate values over what ``rasterise`` drew. corners (F, 3, C): at each triangle's corners -> (H, W, C), 0 where empty."""
+    """Interpolate values over what ``rasterise`` drew. corners (F, 3, C): at their corners -> (H, W, C), 0 where empty."""
     height, width = index.shape
     out = np.zeros((height, width, corners.shape[2]), np.float32)
     for y in range(height):

@@ -93,11 +93,12 @@ class Renderer:
         depth = posed.vertices[:, 2].astype(np.float64)
         index, _ = rasterise(points, depth, head.triangles, int(y1 - y0) * s, int(x1 - x0) * s, True)
         levels = np.array([act.ambient[frame], act.diffuse[frame], self._gloss], np.float32)
-        shade(
-            *(index, points.astype(np.float32), head.triangles, head.atlas.corner_uv, head.kind, head.inner),
-            *(posed.actor.texture, head.plain, vertex_normals(posed.vertices, head.triangles), posed.dark),
-            *(act.light[frame], levels, act.tint[frame], s, image[y0:y1, x0:x1], mask[y0:y1, x0:x1]),
-        )
+        normals, skin = vertex_normals(posed.vertices, head.triangles), posed.actor.texture
+        kinds = (head.atlas.corner_uv, head.kind, head.inner)
+        light, tint, box = act.light[frame], act.tint[frame], np.s_[y0:y1, x0:x1]
+        here = (image[box], mask[box])
+        corners = points.astype(np.float32)
+        shade(index, corners, head.triangles, *kinds, skin, head.plain, normals, posed.dark, light, levels, tint, s, *here)
         return image, mask
 
     def frame(self, actor: Actor, act: Performance, k: int, under: Image) -> tuple[Image, NDArray[np.uint8], Points]:

@@ -39,7 +39,7 @@ def _sample(atlas: NDArray[np.uint8], u: np.float32, v: np.float32) -> tuple[np.
 
 
 @compiled
-def _shine(h: np.float32, kind: int) -> np.float32:
+def _shine(h: np.float32, kind: np.uint8) -> np.float32:
     """Raise the cosine to the highlight to the power of its surface: 90 on eyeballs, 30 inside the mouth, 14 on skin."""
     h2 = h * h
     h4 = h2 * h2
@@ -93,7 +93,12 @@ def shade(
                     inv = _ONE / (bx * cy - cx * by)
                     w1x, w1y, w2x, w2y = cy * inv, -cx * inv, -by * inv, bx * inv
                     u0, v0 = corner_uv[k, 0, 0], corner_uv[k, 0, 1]
-                    u1, v1, u2, v2 = corner_uv[k, 1, 0] - u0, corner_uv[k, 1, 1] - v0, corner_uv[k, 2, 0] - u0, corner_uv[k, 2, 1] - v0
+                    u1, v1, u2, v2 = (
+                        corner_uv[k, 1, 0] - u0,
+                        corner_uv[k, 1, 1] - v0,
+                        corner_uv[k, 2, 0] - u0,
+                        corner_uv[k, 2, 1] - v0,
+                    )
                     d0, d1, d2 = dark[a], dark[b] - dark[a], dark[c] - dark[a]
                     n0x, n0y, n0z = normals[a, 0], normals[a, 1], normals[a, 2]
                     n1x, n1y, n1z = normals[b, 0] - n0x, normals[b, 1] - n0y, normals[b, 2] - n0z
