@@ -83,7 +83,7 @@ class Atlas:
         n = self._neutral
         brow = float(n[self._landmarks[17:27], 1].mean())
         behind = smoothstep(-n[:, 2], -1.5, 1.5) * smoothstep(n[:, 1], -4.0, 0.0)
-        return np.maximum(smoothstep(n[:, 1], brow + 1.3, brow + 3.6), behind)
+        return np.asarray(np.maximum(smoothstep(n[:, 1], brow + 1.3, brow + 3.6), behind), np.float32)
 
     @cached_property
     def inner_face(self) -> Floats:

@@ -1,10 +1,12 @@
 """Aligned crops of rendered people, drawn straight into the crop, as npz shards for ``bianlian pretrain``.
 
-A shard of N crops holds JPEG and PNG files end to end, and where each ends: ``jpeg``, ``jpeg_end``; ``mask_png``, ``mask_end``
-(255 inner face, 128 head); with occluders ``occlusion_png``, ``occlusion_end``; with pairs ``source_jpeg``, ``source_end`` (somebody else
-in another pose) and ``truth_jpeg``, ``truth_end`` (that person in the pose of the crop), ``source_identity``. And ``landmarks68``
-(N, 68, 2) crop pixels, ``pose`` (N, 3) degrees, ``expression`` (N, E) and ``expression_names``, ``gaze`` (N, 2), ``light`` (N, 3),
-``identity`` (N,): rows of ``identity_names``; ``parts``: JSON of what is known about them.
+A shard of N crops holds JPEG and PNG files end to end, and where each ends:
+
+- ``jpeg``, ``jpeg_end``; ``mask_png``, ``mask_end``: 255 inner face, 128 head; with occluders ``occlusion_png``, ``occlusion_end``;
+- with pairs ``source_jpeg``, ``source_end`` (somebody else in another pose) and ``truth_jpeg``, ``truth_end`` (that person in the
+  pose of the crop), ``source_identity``;
+- ``landmarks68`` (N, 68, 2) crop pixels, ``pose`` (N, 3) degrees, ``expression`` (N, E) and ``expression_names``, ``gaze`` (N, 2),
+  ``light`` (N, 3), ``identity`` (N,): rows of ``identity_names``; ``parts``: JSON of what is known about them.
 """
 
 from __future__ import annotations
