@@ -57,7 +57,8 @@ def main() -> None:
     best = total.argmin(1)
     error = 100 * total[np.arange(468), best] / seen
     print(", ".join(map(str, best)))
-    print(f"{seen} frames; mean distance {error.mean():.2f} % of the eye distance, 90 % of the points below {np.percentile(error, 90):.2f}")
+    most = np.percentile(error, 90)
+    print(f"{seen} frames; mean distance {error.mean():.2f} % of the eye distance, 90 % of the points below {most:.2f}")
 
 
 if __name__ == "__main__":
