@@ -89,11 +89,14 @@ class CropMaker:
         """Draw an error of alignment (3,): scale, and shift over the size."""
         return rng.normal(0, self.settings.jitter, 3)
 
+    def place(self, landmarks: Points) -> Matrix:
+        """Fit ``crop_from_frame`` (2, 3) to a face (68, 2) of a frame."""
+        return crop_transform(landmarks, self.settings.size, self.settings.align, self._template)
+
     def camera(self, posed: Posed, noise: NDArray[np.float64]) -> Matrix:
         """Look at somebody from where their crop is seen."""
         view, size = frame_camera(_VIEW), self.settings.size
-        crop_from_view = crop_transform(posed.landmarks(view), size, self.settings.align, self._template)
-        crop_from_view = crop_from_view * (1 + noise[0])
+        crop_from_view = self.place(posed.landmarks(view)) * (1 + noise[0])
         crop_from_view[:, 2] += size * (noise[1:] - noise[0] / 2)
         return compose(crop_from_view, view)
 

@@ -109,7 +109,7 @@ class BenchCommand:
     def _method(self) -> str | None:
         folder = self.run_folder or self.results
         given = self.model or (None if folder is None else folder.resolve().name)
-        return self.name or given
+        return given and (self.name or given)
 
     def _how(self) -> dict[str, object]:
         if self.model is not None:
