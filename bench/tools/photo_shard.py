@@ -2,8 +2,8 @@
 
 usage: python bench/tools/photo_shard.py ICT PEOPLE PHOTOS OUT.npz [--without NAME ...]
 
-ICT: folder of the head model. PEOPLE: npz of fitted people, with the camera of each photo, of photos 1350 pixels wide. PHOTOS: folder
-of NAME/neutral.jpg. --without: people whose hair falls over the forehead, where the fitted head knows none.
+ICT: folder of the head model. PEOPLE: npz of fitted people, with the camera of each photo. PHOTOS:
+folder of NAME/neutral.jpg. --without: people whose hair falls over the forehead, where the fitted head knows none.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from bianlian.files import replacing
 from bianlian.geometry import compose
 
 SIDE, COVERAGE = 320, 0.42
-FITTED = 1350
-"""Width in pixels of the photos that the people were fitted to."""
 
 
 def main() -> None:
@@ -35,6 +33,7 @@ def main() -> None:
     for name in ("ict", "people", "photos", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--width", type=int, default=1350, help="of the photos that the people were fitted to, pixels")
     args = parser.parse_args()
     renderer = Renderer(Head(open_model(str(args.ict))), samples=1)
     head, bank = renderer.head, Bank(args.people, renderer.head)
@@ -46,7 +45,7 @@ def main() -> None:
         photo = cv2.imread(str(args.photos / name / "neutral.jpg"))
         if name in args.without or photo is None:
             continue
-        fitted, factor = bank.fitted(name), photo.shape[1] / FITTED
+        fitted, factor = bank.fitted(name), photo.shape[1] / args.width
         actor = bank.person(name)
         posed = Posed(actor, project(actor.vertices, fitted)[1], np.ones(len(actor.vertices), np.float32), head.landmarks)
         scale, (x, y) = factor * fitted.scale, factor * fitted.shift

@@ -3,10 +3,10 @@
 usage: python bench/tools/render_swaps.py PEOPLE.npz OUT [--ict ICT] [--shards 20] [--first 0] [--people 100] [--leave-out 030,064]
 
 PEOPLE is what `bianlian actors fit` writes; --ict or BIANLIAN_ICT is the head model. Where `bianlian actors crops --pairs` draws
-the source's whole head as the answer, these draw the swap itself: same head, hair, ears and neck, another inner face in the target's
-skin tone, and what is before the face on top. Each shard has people of its own: three in ten as they are, others mixed of two or
-three, evenly or region by region (both halves of the face alike), and their shapes pushed from the mean. ``--leave-out`` keeps people
-out of all that, for measurements; ``--only`` takes nobody else.
+the source's whole head as the answer, these draw the swap itself: same head, hair, ears and neck, another inner face in the
+target's skin tone, and what is before the face on top. Each shard has people of its own: three in ten as they are, others mixed
+of two or three, evenly or region by region (both halves of the face alike), and their shapes pushed from the mean. ``--leave-
+out`` keeps people out of all that, for measurements; ``--only`` takes nobody else.
 """
 
 from __future__ import annotations
