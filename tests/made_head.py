@@ -161,7 +161,7 @@ def _ball(centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _flat(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return points[:, :2] / AXES[:2] * 0.45 + 0.5
+    return np.asarray(points[:, :2] / AXES[:2] * 0.45 + 0.5)
 
 
 def _shapes(neutral: NDArray[np.float64]) -> dict[str, NDArray[np.generic]]:

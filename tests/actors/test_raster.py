@@ -70,14 +70,12 @@ def lit(step: int, *, ambient: float, diffuse: float, tint: tuple[float, float, 
     points = (POINTS + 0.5) * step - 0.5
     index, _ = rasterise(points, np.zeros(6), TRIANGLES[:1], 12 * step, 12 * step, True)
     image, mask = np.full((12, 12, 3), 50, np.uint8), np.zeros((12, 12), np.uint8)
-    atlas, normals = np.full((8, 8, 3), 100, np.uint8), np.tile(np.float32([0, 0, 1]), (6, 1))
+    atlas, normals = np.full((8, 8, 3), 100, np.uint8), np.tile(np.array([0, 0, 1], np.float32), (6, 1))
     ones, none = np.ones(2, np.uint8), np.zeros(2, np.uint8)
     uv, plain, dark = np.full((2, 3, 2), 3, np.float32), np.zeros((2, 3), np.float32), np.ones(6, np.float32)
-    light, levels = np.float32([0, 0, 1]), np.float32([ambient, diffuse, 0])
-    shade(
-        *(index, points.astype(np.float32), TRIANGLES, uv, none, ones, atlas, plain, normals, dark, light, levels),
-        *(np.float32(tint), step, image, mask),
-    )
+    light, levels = np.array([0, 0, 1], np.float32), np.array([ambient, diffuse, 0], np.float32)
+    corners, gains = points.astype(np.float32), np.array(tint, np.float32)
+    shade(index, corners, TRIANGLES, uv, none, ones, atlas, plain, normals, dark, light, levels, gains, step, image, mask)
     return image, mask
 
 

@@ -22,7 +22,13 @@ SCALE = SIZE / FRAME_UNITS
 
 
 def turned(yaw: float = 0, pitch: float = 0, roll: float = 0) -> Performance:
-    return replace(still(1), scale=np.float32([1]), yaw=np.float32([yaw]), pitch=np.float32([pitch]), roll=np.float32([roll]))
+    return replace(
+        still(1),
+        scale=np.array([1], np.float32),
+        yaw=np.array([yaw], np.float32),
+        pitch=np.array([pitch], np.float32),
+        roll=np.array([roll], np.float32),
+    )
 
 
 def test_convention_angles() -> None:
@@ -56,7 +62,7 @@ def test_a_camera_shifts_and_scales(renderer: Renderer, bank: Bank) -> None:
 
 
 def test_an_expression_moves_everyone_alike(renderer: Renderer, bank: Bank) -> None:
-    shut, open_ = turned(), replace(turned(), expression={"jawOpen": np.float32([0.5])})
+    shut, open_ = turned(), replace(turned(), expression={"jawOpen": np.array([0.5], np.float32)})
     moves = []
     for name in ("ana", "ben"):
         before, after = (renderer.pose(bank.person(name), act, 0).landmarks(frame_camera(SIZE)) for act in (shut, open_))
@@ -143,4 +149,4 @@ def test_bad_settings_are_refused(renderer: Renderer, bank: Bank) -> None:
     with pytest.raises(ConfigError, match="samples must be 1 to 4"):
         Renderer(renderer.head, samples=0)
     with pytest.raises(InputError, match="no expression 'frown'"):
-        renderer.pose(bank.person("ana"), replace(turned(), expression={"frown": np.float32([1])}), 0)
+        renderer.pose(bank.person("ana"), replace(turned(), expression={"frown": np.array([1], np.float32)}), 0)
