@@ -1,4 +1,4 @@
-"""Real faces for tests: frames and short clips of the demo clips that ship with the package (rendered heads), and a small run."""
+"""Real faces for tests: frames and short clips of the demo clips (rendered heads), a small run, and a head to render."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ import numpy as np
 import pytest
 
 import bianlian
+from bianlian.actors.bank import Bank
+from bianlian.actors.head import Head
+from bianlian.actors.ict import open_model
+from bianlian.actors.renderer import Renderer
 from bianlian.train import start
 from bianlian.train.loop import Limits, train
 from bianlian.train.start import Choices
 from bianlian.types import Frame, Image
 from bianlian.video import VideoWriter, frames, probe
 from made_faces import make_faceset
+from made_head import write_made_people, write_model
 from slim_networks import slim_networks
 
 DEMO = Path(bianlian.__file__).parent / "data" / "demo"
@@ -75,6 +80,30 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     begun = start.begin(folder / "run", [p.path for p in people], Choices(size=64, width="light", start="scratch", batch=2))
     train(begun, folder / "run", Limits(iterations=2))
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a stand-in for the head model of ``actors``."""
+    return write_model(tmp_path_factory.mktemp("model") / "ict")
+
+
+@pytest.fixture(scope="session")
+def people_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people on it: ana, ben and cleo."""
+    return write_made_people(tmp_path_factory.mktemp("people") / "people.npz")
+
+
+@pytest.fixture(scope="session")
+def renderer(model_folder: Path) -> Renderer:
+    """Draws them, with one sample a pixel."""
+    return Renderer(Head(open_model(str(model_folder))), samples=1)
+
+
+@pytest.fixture(scope="session")
+def bank(renderer: Renderer, people_file: Path) -> Bank:
+    """Those people, opened."""
+    return Bank(people_file, renderer.head)
 
 
 @pytest.fixture

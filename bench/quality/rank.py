@@ -4,7 +4,8 @@ usage: python bench/quality/rank.py QUALITY.json...
 
 Each file is what `bianlian bench quality` wrote for one method; all are of the same pairs. For each pair: Spearman's correlation of
 each figure that needs no truth with each distance to the truth, signed so that 1 is full agreement. No swap and the truth are left
-out.
+out. Below: the same for the methods' means over all pairs, and over all pairs but one, each left out in turn, to see whether the
+agreement hangs on a single pair; and the least and the greatest of these.
 """
 
 from __future__ import annotations
@@ -46,14 +47,48 @@ def line(name: str, methods: Figures) -> str:
     """Write one pair's agreement."""
     cells = []
     for plain, sign in PLAIN.items():
-        mine = np.array([sign * (m[plain] if m[plain] is not None else np.nan) for m in methods.values()])
-        each = [spearman(mine, np.array([way * m[truth] for m in methods.values()])) for truth, way in TRUTHS.items()]
+        mine = _row(methods, plain, sign)
+        each = [spearman(mine, _row(methods, truth, way)) for truth, way in TRUTHS.items()]
         cells.append(" ".join(f"{x:5.2f}" for x in each))
     return f"| {name} | {len(methods)} | " + " | ".join(cells) + " |"
 
 
+def mean_over(pairs: Mapping[str, Figures]) -> Figures:
+    """Average each figure of each method over some pairs; methods and figures that one of the pairs lacks are left out."""
+    shared = sorted(set.intersection(*(set(methods) for methods in pairs.values()))) if pairs else []
+    return {m: {f: _mean([methods[m].get(f) for methods in pairs.values()]) for f in (*PLAIN, *TRUTHS)} for m in shared}
+
+
+def left_out(pairs: Mapping[str, Figures]) -> dict[str, Figures]:
+    """Average over all pairs but one -> by the pair that was left out."""
+    return {name: mean_over({n: methods for n, methods in pairs.items() if n != name}) for name in pairs}
+
+
+def spread(tables: Mapping[str, Figures]) -> str:
+    """Write the least and the greatest agreement of several tables, for each figure with each truth."""
+    cells = []
+    for plain, sign in PLAIN.items():
+        ends = []
+        for truth, way in TRUTHS.items():
+            each = [spearman(_row(m, plain, sign), _row(m, truth, way)) for m in tables.values()]
+            known = [x for x in each if np.isfinite(x)]
+            ends.append(f"{min(known):.2f}..{max(known):.2f}" if known else "–")
+        cells.append(" ".join(ends))
+    return "| least..greatest | | " + " | ".join(cells) + " |"
+
+
+def _row(methods: Figures, name: str, sign: int) -> NDArray[np.float64]:
+    """Give one figure of all methods, more being better; NaN where it was not measured."""
+    return np.array([sign * value if (value := m.get(name)) is not None else np.nan for m in methods.values()], float)
+
+
+def _mean(values: list[float | None]) -> float:
+    known = [np.nan if v is None else v for v in values]
+    return float(np.mean(known))
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+")
     pairs: dict[str, dict[str, dict[str, float]]] = {}
@@ -65,6 +100,12 @@ def main() -> None:
     print("| pair | methods | " + " | ".join(PLAIN) + " |\n|" + " --- |" * (2 + len(PLAIN)))
     for name, methods in pairs.items():
         print(line(name, methods))
+    if len(pairs) > 1:
+        print(line("**all**", mean_over(pairs)))
+        tables = left_out(pairs)
+        for name, methods in tables.items():
+            print(line(f"without {name}", methods))
+        print(spread(tables))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ COMMANDS = {
     "score": ("bianlian.commands.score:Score", "say by numbers how good a swap is, with controls and a report"),
     "score-run": ("bianlian.commands.score_run:ScoreRun", "score every direction of a trained run on held-out faces"),
     "bench": ("bianlian.commands.bench:BenchCommand", "score any tool's swaps of pairs whose truth is known"),
+    "actors": ("bianlian.commands.actors:Actors", "render people with exact truth: clips, pairs for bench, crops for pretrain"),
     "verify": ("bianlian.commands.verify:Verify", "say whether files were made here, and whether they were changed since"),
     "consent": ("bianlian.commands.consent:ConsentCommand", "show or add the record of who agreed to what"),
     "people": ("bianlian.commands.people:People", "sort the faces of footage by person"),

@@ -65,3 +65,34 @@ def test_training_stops_on_a_plateau_and_logs_the_score(tmp_path: Path) -> None:
     assert result.iteration == 6
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [(r["iteration"], r["score"]) for r in lines if "score" in r] == [(2, 48), (4, 46), (6, 44)]
+
+
+def test_a_resumed_run_remembers_its_scores(tmp_path: Path) -> None:
+    people = [make_faceset(tmp_path / name, name, hue=k, seed=k) for k, name in enumerate(("ana", "ben"))]
+    run = tmp_path / "run"
+    begun = start.begin(run, [p.path for p in people], Choices(size=64, width="light", start="scratch", batch=1))
+    first = Plateau(2)
+    # previews at 2 and 4; the last checkpoint is that of 4
+    train(begun, run, Limits(iterations=4, preview_every=2), stop=first.reached, judge=Falling(first))
+    assert (first.best, first.best_at, first.since) == (48, 2, 1)
+    second = Plateau(2)
+    second.recall(run)
+    assert (second.best, second.best_at, second.since) == (48, 2, 1)
+    judge = Falling(second)
+    result = train(start.resume(run, []), run, Limits(iterations=50, preview_every=2), stop=second.reached, judge=judge)
+    # one more preview without a rise is the second in a row, as in a run that was never stopped
+    assert judge.seen == [6]
+    assert result.iteration == 6
+
+
+def test_only_what_the_checkpoint_has_seen_counts(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / "000004").mkdir(parents=True)
+    lines = [(2, 40.0), (4, 90.0), (2, 41.0), (4, 30.0), (6, 99.0)]  # 2 and 4 were trained twice, 6 was lost
+    text = [json.dumps({"iteration": k, "score": score, "losses": {}}) for k, score in lines]
+    (tmp_path / "metrics.jsonl").write_text("\n".join([*text[:4], '{"iteration": 4, "losses": {}}', "cut", text[4]]) + "\n")
+    plateau = Plateau(2)
+    plateau.recall(tmp_path)
+    assert (plateau.best, plateau.best_at, plateau.since) == (41, 2, 0)
+    (tmp_path / "empty").mkdir()
+    plateau.recall(tmp_path / "empty")
+    assert plateau.best == 41

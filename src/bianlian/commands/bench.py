@@ -35,6 +35,18 @@ class BenchCommand:
     pairs: Positional[Path]
     """Folder of pairs: PAIR/target.mp4, PAIR/truth_face.mp4, PAIR/source.jpg (or footage, or a folder)."""
 
+    render: int = 0
+    """Render so many pairs of two people of --cast into that folder first, of --seed; those that are there are kept."""
+
+    cast: Path = Path("people.npz")
+    """People for --render, as `bianlian actors fit` makes them of photos."""
+
+    seconds: float = 6.0
+    """Length of a rendered pair."""
+
+    size: int = 512
+    """Side of its frames in pixels."""
+
     out: Annotated[Path, arg(aliases=["-o"])] = Path("bench")
     """Folder for quality.md, quality.json, and the results that are made."""
 
@@ -54,7 +66,7 @@ class BenchCommand:
     """How long such a model is trained."""
 
     seed: int = 0
-    """Fixes what such a model starts from and sees; on a CPU the same seed gives the same table."""
+    """Fixes rendered pairs, and what such a model starts from and sees; on a CPU the same seed gives the same table."""
 
     name: str | None = None
     """The method's name in the table."""
@@ -72,6 +84,8 @@ class BenchCommand:
         """Make or find the results, score them, print and write the table. Raises as the commands that it runs, ConfigError."""
         if sum(x is not None for x in (self.results, self.run_folder, self.model)) > 1:
             raise ConfigError("give one of --results, --run and --model; several methods are several calls")
+        if self.render:
+            self._rendered()
         settings, rows = ScoreSettings(every=self.every), list[Row]()
         pairs = read_pairs(self.pairs, self.only)
         found = {} if self.results is None else {p.name: result_of(self.results, p) for p in pairs}
@@ -95,7 +109,7 @@ class BenchCommand:
     def _method(self) -> str | None:
         folder = self.run_folder or self.results
         given = self.model or (None if folder is None else folder.resolve().name)
-        return self.name or given
+        return given and (self.name or given)
 
     def _how(self) -> dict[str, object]:
         if self.model is not None:
@@ -104,6 +118,22 @@ class BenchCommand:
             run = open_run(self.run_folder)
             return {"model": run.model, "settings": run.settings, "seed": run.seed, "to": self.to}
         return {} if self.results is None else {"results": "given"}
+
+    def _rendered(self) -> None:
+        """Render pairs. Raises as ``actors.pairs.render_pairs``, WeightsError without the head model."""
+        from bianlian.actors.bank import Bank
+        from bianlian.actors.film import Look
+        from bianlian.actors.head import Head
+        from bianlian.actors.ict import open_model
+        from bianlian.actors.pairs import render_pairs
+        from bianlian.actors.performance import Script
+        from bianlian.actors.renderer import Renderer
+
+        look, script = Look(size=self.size), Script(round(25 * self.seconds))
+        renderer = Renderer(Head(open_model()))
+        bank = Bank(self.cast, renderer.head)
+        with shown() as (progress, _):
+            render_pairs(renderer, bank, self.pairs, self.render, self.seed, script, look, progress=progress)
 
     def _made(self, pair: Pair, progress: Progress, note: Note) -> Path:
         run = self.run_folder

@@ -38,9 +38,9 @@ RATES = {"base": 5e-4, "refiner": 1e-3, "mask": 1.2e-3, "oneshot": 5e-4}
 class Pretrain:
     """Train the base, the refiner, the learned mask or the network from one photo on rendered people: the recipes of what ships.
 
-    For all but the mask, takes the shards of the head renderer's `crops --pairs --align umeyama68 --coverage 0.6 --size 256`; the
-    pictures are aligned once into --pairs. For the mask, those of `crops --occluders 0.5 --align umeyama68 --coverage 0.42 --size
-    320`. A run that was stopped goes on from OUT.state. With a GPU the same command trains there.
+    For all but the mask, takes the shards of `bianlian actors crops --pairs --align umeyama68 --coverage 0.6 --size 256`; the
+    pictures are aligned once into --pairs. For the mask, those of `crops --occluders 0.5 --align umeyama68 --coverage 0.42
+    --size 320`. A run that was stopped goes on from OUT.state. With a GPU the same command trains there.
     """
 
     shards: Positional[tuple[Path, ...]] = ()

@@ -110,7 +110,8 @@ class Train:
     """Score every direction on held-out faces with every preview; what `bianlian score-run` does."""
 
     until_plateau: int = 0
-    """Stop when the score has not risen for so many previews in a row; 0 to go on whatever the score."""
+    """Stop when the score has not risen for so many previews in a row, those before a --resume among them; 0 to go on whatever the
+    score."""
 
     evaluate: bool = True
     """Say at the end how well each person is drawn on the others' held-out frames."""
@@ -140,6 +141,8 @@ class Train:
             snapshot_every=self.snapshot_every,
         )
         plateau = Plateau(self.until_plateau)
+        if self.resume:
+            plateau.recall(self.out)
         begun = self._begun(processes, console.print)
         for faceset in begun.facesets:
             console.print(f"{faceset.person}: {faceset.kept_count} faces of {faceset.path}")

@@ -14,7 +14,7 @@ from bianlian.score.measure import Eyes
 from bianlian.score.run import Direction, RunJudge, as_json, mean_score
 from bianlian.score.words import PART_NAMES
 from bianlian.train.batches import BatchMaker
-from bianlian.train.plateau import Plateau
+from bianlian.train.plateau import SCORE, Plateau
 from bianlian.types import Note
 
 
@@ -50,7 +50,7 @@ class PreviewJudge:
         if not path.exists():
             with replacing(path) as part:
                 part.write_text(json.dumps(as_json(found), indent=1) + "\n", encoding="utf-8")
-        return {"score": score}
+        return {SCORE: score}
 
 
 def _told(d: Direction) -> str:

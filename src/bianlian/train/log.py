@@ -48,6 +48,26 @@ class RunLog:
         self._board.close()
 
 
+def logged(run: Path, name: str, until: int) -> list[tuple[int, float]]:
+    """Read one number of the log: (iteration, value) of each line that has it, in order, up to an iteration. Damaged lines do not
+    count, nor do those of iterations that were trained again."""
+    found: dict[int, float] = {}
+    try:
+        with open_plain(run / METRICS) as file:
+            for line in iter(lambda: file.readline(_LONGEST), b""):
+                at = _iteration(line)
+                if at > until:
+                    continue
+                if found and at < next(reversed(found)):  # trained again from here on
+                    found = {k: v for k, v in found.items() if k <= at}
+                value = json.loads(line).get(name)
+                if isinstance(value, int | float) and math.isfinite(value):
+                    found[int(at)] = float(value)
+    except OSError:
+        return []
+    return list(found.items())
+
+
 class Meter:
     """Mean losses since they were last read, over all processes, and how much of that time went by waiting for batches."""
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, final
 
 from bianlian.errors import ConfigError
 from bianlian.model.protocol import Trainable
 from bianlian.train.batches import BatchMaker
+from bianlian.train.checkpoint import list_checkpoints
+from bianlian.train.log import logged
 
+SCORE = "score"
+"""What a judge calls the score in the log."""
 RISE = 0.5
 """Points of 100 by which a score must rise to count as risen: less is the noise of a few dozen faces."""
 
@@ -37,6 +42,12 @@ class Plateau:
             self.best, self.best_at, self.since = score, iteration, 0
         else:
             self.since += 1
+
+    def recall(self, run: Path) -> None:
+        """Take the scores that a run logged up to its newest checkpoint, from where it goes on, as if it had never stopped."""
+        checkpoints = list_checkpoints(run)
+        for iteration, score in logged(run, SCORE, int(checkpoints[-1].name)) if checkpoints else ():
+            self.add(iteration, score)
 
     def reached(self) -> bool:
         """Tell whether it is time to stop."""
