@@ -69,23 +69,27 @@ def logged(run: Path, name: str, until: int) -> list[tuple[int, float]]:
 
 
 class Meter:
-    """Mean losses since they were last read, over all processes, and how much of that time went by waiting for batches."""
+    """Mean losses since they were last read, over all processes, and how much of that time went by waiting for batches.
+
+    A loss that counts from some step on (a schedule's) has the mean of the steps in which it counted.
+    """
 
     def __init__(self, processes: Processes, feed: Feed) -> None:
         self._processes, self._feed = processes, feed
-        self._sums, self._count, self._means = dict[str, Tensor](), 0, dict[str, float]()
+        self._sums, self._counts, self._means = dict[str, Tensor](), dict[str, int](), dict[str, float]()
         self._waited, self._read = 0.0, monotonic()
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
         """Take one step's losses."""
-        self._sums = {name: self._sums[name] + value if self._count else value for name, value in losses.items()}
-        self._count += 1
+        for name, value in losses.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
         self._means = {}
 
     def means(self) -> dict[str, float]:
         """Give the means since the last ``read``; empty before the first step."""
         if self._sums and not self._means:
-            stacked = torch.stack([value.float() for value in self._sums.values()]) / self._count
+            stacked = torch.stack([value.float() / self._counts[name] for name, value in self._sums.items()])
             self._processes.average([stacked])
             self._means = dict(zip(self._sums, stacked.tolist(), strict=True))
         return self._means
@@ -104,7 +108,7 @@ class Meter:
 
     def clear(self) -> None:
         """Forget the losses."""
-        self._sums, self._count, self._means = {}, 0, {}
+        self._sums, self._counts, self._means = {}, {}, {}
 
 
 def _keep_until(path: Path, iteration: int) -> None:
