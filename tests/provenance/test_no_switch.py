@@ -23,7 +23,7 @@ KNOWN = {
     "extract": {"consent"},  # what is recorded
     "swap": {"sign_with"},  # who signs, not whether
 }
-VARIABLES = {"BIANLIAN_CACHE", "BIANLIAN_DATA", "BIANLIAN_OFFLINE", "XDG_CACHE_HOME", "XDG_DATA_HOME"}
+VARIABLES = {"BIANLIAN_CACHE", "BIANLIAN_DATA", "BIANLIAN_ICT", "BIANLIAN_OFFLINE", "XDG_CACHE_HOME", "XDG_DATA_HOME"}
 """Every variable that the program reads: folders, and whether it may use the network."""
 
 

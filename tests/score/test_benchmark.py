@@ -87,6 +87,7 @@ def _pairs(footage: dict[str, Path], tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_a_trained_run_swaps_every_pair(pairs: Path, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -106,6 +107,7 @@ def test_a_trained_run_swaps_every_pair(pairs: Path, trained: Path, tmp_path: Pa
     assert str(tmp_path) not in (out / "quality.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.weights
 def test_a_model_is_trained_for_each_pair_without_its_truth(pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -92,7 +92,7 @@ def test_only_what_the_checkpoint_has_seen_counts(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("\n".join([*text[:4], '{"iteration": 4, "losses": {}}', "cut", text[4]]) + "\n")
     plateau = Plateau(2)
     plateau.recall(tmp_path)
-    assert (plateau.best, plateau.best_at, plateau.since) == (41, 2, 0)
+    assert (plateau.best, plateau.best_at, plateau.since) == (41, 2, 1)
     (tmp_path / "empty").mkdir()
     plateau.recall(tmp_path / "empty")
     assert plateau.best == 41

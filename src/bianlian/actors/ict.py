@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,7 @@ def _zipped(path: Path) -> HeadModel:
                 raise WeightsError(f"{path} unpacks to more than {_MOST_BYTES >> 20} MB: it is not the head model; {_HOW}")
             known = repr(sorted((name, m.file_size, m.CRC) for name, m in members.items()))
             return _packed(path, {name: lambda m=m: archive.read(m) for name, m in members.items()}, known)  # type: ignore[misc]
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise WeightsError(f"{path} is no folder and no zip of the head model ({error}); {_HOW}") from error
 
 

@@ -78,7 +78,7 @@ def list_photos(given: Sequence[Path]) -> Mapping[str, Path]:
             raise InputError(f"wanted photos ({' '.join(PICTURE_SUFFIXES)}) or folders of them, got {path}: check the name")
         found += below
     if not found:
-        raise InputError(f"{', '.join(map(str, given))} holds no photo ({' '.join(PICTURE_SUFFIXES)})")
+        raise InputError(f"{', '.join(map(str, given)) or 'nothing'} holds no photo ({' '.join(PICTURE_SUFFIXES)})")
     repeats = len({p.stem for p in found}) < len(found)
     named = {(p.resolve().parent.name if repeats else p.stem): p for p in found}
     if len(named) < len(found):
