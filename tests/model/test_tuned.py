@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bianlian import plugins
 from bianlian.cli import main
 from bianlian.errors import RunError
 from bianlian.model.autoencoder import DeepfakeConfig
@@ -111,6 +112,6 @@ def test_a_run_of_one_person_has_no_direction_to_score(tmp_path: Path) -> None:
         RunJudge(maker, eyes)
     said: list[str] = []
     judge = PreviewJudge(tmp_path, eyes, Plateau(0), said.append)
-    model = FaceShifter(TunedConfig(size=64), ("ana",), torch.Generator().manual_seed(0))
+    model = plugins.load("model", "faceshifter")(TunedConfig(size=64), ("ana",), torch.Generator().manual_seed(0))
     assert [judge(model, maker, k) for k in range(2)] == [{}, {}]
     assert len(said) == 1
