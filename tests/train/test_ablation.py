@@ -34,7 +34,7 @@ class Glance:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCH))  # type: ignore[no-untyped-call]
+    monkeypatch.syspath_prepend(str(BENCH))
     return import_module("ablation")
 
 
