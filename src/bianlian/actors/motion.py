@@ -33,7 +33,9 @@ def turn_on_shoulders(vertices: Floats, centre: Floats, turn: Floats, body: Floa
     centre: of the head, which becomes the origin; sway: where it then goes.
     """
     out = np.empty_like(vertices)
-    held = turn @ neck
+    held = np.empty(3, np.float32)
+    for j in range(3):  # a product of matrices would want SciPy here
+        held[j] = turn[j, 0] * neck[0] + turn[j, 1] * neck[1] + turn[j, 2] * neck[2]
     low, span = np.float32(_STIFF[0]), np.float32(_STIFF[1] - _STIFF[0])
     for i in range(vertices.shape[0]):
         x, y, z = vertices[i, 0] - centre[0], vertices[i, 1] - centre[1], vertices[i, 2] - centre[2]
