@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import bianlian
 from bianlian.actors.bank import Bank
@@ -28,6 +29,8 @@ from slim_networks import slim_networks
 
 DEMO = Path(bianlian.__file__).parent / "data" / "demo"
 INDICES = (0, 20, 40, 60, 80)
+settings.register_profile("any machine", deadline=None)  # a busy one is slow, and that is no failure
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
