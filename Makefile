@@ -8,7 +8,7 @@ MINUTES ?= 5
 INPUTS ?= 200000
 KILLS ?= 20
 
-.PHONY: setup demo test check bench fuzz faults lock licences sbom clean
+.PHONY: setup demo test test-one test-two check bench fuzz faults lock licences sbom clean
 
 setup: $(READY) $(WEIGHTS)
 
@@ -25,8 +25,17 @@ $(WEIGHTS): $(READY)
 demo: setup
 	$(BIN)/bianlian demo --minutes $(MINUTES) -o demo-out
 
+# two halves side by side: most tests use one core
+HALF = tests/actors tests/commands tests/train
+
 test: setup
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --keep-going --jobs=2 test-one test-two
+
+test-one:
+	$(BIN)/python -m pytest $(HALF)
+
+test-two:
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(HALF))
 
 check: setup
 	$(BIN)/ruff check
