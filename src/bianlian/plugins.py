@@ -53,7 +53,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "facereplace": "bianlian.model.facereplace:FaceReplace",
                 "gan": "bianlian.model.gan:Gan",
                 "octgan": "bianlian.model.octgan:OctGan",
-                "faceshifter": "bianlian.model.faceshifter.tuned:FaceShifter",
+                "tuned": "bianlian.model.tuned:Tuned",
             }
         ),
         "perceptual": MappingProxyType(

@@ -1,4 +1,4 @@
-"""``faceshifter`` as it is trained: one person alone, the base's encoder kept, and a swapper at the end."""
+"""``tuned`` as it is trained: one person alone, the base's encoder kept, and a swapper at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bianlian.errors import RunError
 from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.model.base import Base
 from bianlian.model.blocks import init_weights
-from bianlian.model.faceshifter.tuned import FaceShifter, TunedConfig
+from bianlian.model.tuned import Tuned, TunedConfig
 from bianlian.score.measure import Eyes
 from bianlian.score.previews import PreviewJudge
 from bianlian.score.run import RunJudge
@@ -44,7 +44,7 @@ def trained(tmp_path: Path, base: Path | str, *more: str) -> Path:
     ana = make_faceset(tmp_path / f"ana{run.name}", "ana").path
     words = [
         "--model",
-        "faceshifter",
+        "tuned",
         "--size",
         "64",
         "--from",
@@ -94,7 +94,7 @@ def test_without_a_base_or_when_asked_the_encoder_learns(tmp_path: Path, base: P
 
 def test_the_first_picture_is_the_bases_own() -> None:
     config = TunedConfig(size=64)
-    model, base = FaceShifter(config, ("ana", "ben"), torch.Generator().manual_seed(0)), Base(DeepfakeConfig(size=64))
+    model, base = Tuned(config, ("ana", "ben"), torch.Generator().manual_seed(0)), Base(DeepfakeConfig(size=64))
     init_weights(base, torch.Generator().manual_seed(1))
     portraits = [torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(k)) for k in (2, 3)]
     model.start_from(base.state_dict(), portraits)
@@ -112,6 +112,6 @@ def test_a_run_of_one_person_has_no_direction_to_score(tmp_path: Path) -> None:
         RunJudge(maker, eyes)
     said: list[str] = []
     judge = PreviewJudge(tmp_path, eyes, Plateau(0), said.append)
-    model = plugins.load("model", "faceshifter")(TunedConfig(size=64), ("ana",), torch.Generator().manual_seed(0))
+    model = plugins.load("model", "tuned")(TunedConfig(size=64), ("ana",), torch.Generator().manual_seed(0))
     assert [judge(model, maker, k) for k in range(2)] == [{}, {}]
     assert len(said) == 1

@@ -229,6 +229,20 @@ def test_batches_depend_on_seed_and_iteration_alone(people: list[Faceset]) -> No
     assert first[0].weight.shape == (3, 1, 64, 64)
 
 
+def test_batches_say_what_is_hidden_and_where_the_bare_face_is(people: list[Faceset]) -> None:
+    hidden = BatchMaker(People(people), 64, 6, AugmentConfig(occlude=1.0), 0).make(1)[0]
+    assert hidden.hidden is not None
+    assert hidden.bare is not None
+    assert hidden.hidden.shape == hidden.bare.shape == (6, 1, 64, 64)
+    assert float(hidden.hidden.max()) == 1
+    assert float(hidden.bare.max()) == 1
+    assert float((hidden.hidden + hidden.bare).max()) <= 1 + 1e-6
+    assert float(hidden.bare[hidden.weight < 0.11].max()) < 0.02  # a weight of 0.1 lies beside the face
+    plain = BatchMaker(People(people), 64, 6, AugmentConfig(), 0).make(1)[0]
+    assert plain.hidden is None
+    assert plain.bare is None
+
+
 def test_an_empty_faceset_is_refused(tmp_path: Path) -> None:
     faceset = make_faceset(tmp_path / "none", "nobody", count=0)
     with pytest.raises(NoFaceError, match="no kept face of nobody"):

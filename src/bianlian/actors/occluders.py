@@ -1,4 +1,7 @@
-"""Things before a rendered face that move with it: a hand, a pair of glasses, a microphone; each with the pixels that it hides."""
+"""Things before a rendered face that move with it: a hand, a pair of glasses, a microphone; each with the pixels that it hides.
+
+They are others than those that training puts before faces (``train.occluders``): a mask is not measured on what it was taught by.
+"""
 
 from __future__ import annotations
 

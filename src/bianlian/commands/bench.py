@@ -121,17 +121,13 @@ class BenchCommand:
 
     def _rendered(self) -> None:
         """Render pairs. Raises as ``actors.pairs.render_pairs``, WeightsError without the head model."""
-        from bianlian.actors.bank import Bank
         from bianlian.actors.film import Look
-        from bianlian.actors.head import Head
-        from bianlian.actors.ict import open_model
         from bianlian.actors.pairs import render_pairs
         from bianlian.actors.performance import Script
-        from bianlian.actors.renderer import Renderer
+        from bianlian.commands.actors import Cast
 
         look, script = Look(size=self.size), Script(round(25 * self.seconds))
-        renderer = Renderer(Head(open_model()))
-        bank = Bank(self.cast, renderer.head)
+        renderer, bank = Cast(self.cast).open()
         with shown() as (progress, _):
             render_pairs(renderer, bank, self.pairs, self.render, self.seed, script, look, progress=progress)
 

@@ -35,7 +35,7 @@ DEFAULT_ITERATIONS = 20_000
 @dataclass(frozen=True)
 class Train:
     """Train a model on the facesets of two or more people; any of them can then be put into footage of the others. The model
-    faceshifter takes one person too, who can then be put into anybody's.
+    tuned takes one person too, who can then be put into anybody's.
 
     Ctrl-C saves and stops; --resume goes on. Look at the pictures in RUN/previews to see when it is good enough.
     """
@@ -47,7 +47,7 @@ class Train:
     """Folder of the run."""
 
     model: str = "deepfake"
-    """Model: deepfake, gan, octgan, rgba, facereplace, faceshifter, or a plug-in; `bianlian models` tells them apart."""
+    """Model: deepfake, gan, octgan, rgba, facereplace, tuned, or a plug-in; `bianlian models` tells them apart."""
 
     size: int = 128
     """Side of the pictures that the model draws, in pixels: 64, 128 or 256."""

@@ -24,10 +24,10 @@ from torch.nn import functional
 from bianlian import align
 from bianlian.errors import InputError
 from bianlian.geometry import apply, compose, scaling
-from bianlian.landmark.schemes import LEFT_EYE, RIGHT_EYE
 from bianlian.mask.learned import COVERAGE, SIDE
 from bianlian.mask.unet import MaskNet
 from bianlian.train.disturb import cut, degrade, light, lit
+from bianlian.train.focus import eye_centres
 from bianlian.train.occluders import put_before, streaked, texture
 from bianlian.train.pretrain import Arrays, as_picture, stacked
 from bianlian.types import Image, Landmarks, Mask, Matrix, Points
@@ -147,7 +147,7 @@ def example(row: Seen, other: Glimpse, side: int, rng: np.random.Generator) -> t
     free = 1 - hidden.astype(np.float32) / 255
     if rng.random() < ELSEWHERE:
         image = _before(image, np.maximum(head.astype(np.float32) / 255, 1 - free), away, rng)
-    eyes = np.stack([apply(put, row.points[eye]).mean(0) for eye in (RIGHT_EYE, LEFT_EYE)])
+    eyes = eye_centres(apply(put, row.points))
     while rng.random() < OCCLUDED:
         image, cover = put_before(image, eyes, away, rng)
         free *= 1 - cover

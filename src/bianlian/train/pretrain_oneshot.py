@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from bianlian.geometry import apply, compose
-from bianlian.landmark.schemes import LEFT_EYE, RIGHT_EYE
 from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
 from bianlian.model.base import Base
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
@@ -23,7 +22,7 @@ from bianlian.model.faceshifter.critics import Critics, artist_loss, critic_loss
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.model.losses import weighted_l1
 from bianlian.train.disturb import cut, degrade, light, lit, place, shrink
-from bianlian.train.focus import focus_map
+from bianlian.train.focus import eye_centres, focus_map
 from bianlian.train.occluders import put_before
 from bianlian.train.pairs import WEIGHT_STEPS
 from bianlian.train.pretrain import Arrays, Judge, as_picture, as_weight, stacked
@@ -175,7 +174,7 @@ def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None =
 
     target, truth = cut(row.target, put, size), cut(row.truth, put, size)
     if other is not None:
-        eyes = np.stack([points[eye].mean(0) for eye in (RIGHT_EYE, LEFT_EYE)])
+        eyes = eye_centres(points)
         target, truth = hidden(
             target, truth, eyes, cut(other.source, compose(place(size, rng, 2.0), other.source_place), size), rng
         )

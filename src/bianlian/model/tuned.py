@@ -1,4 +1,4 @@
-"""``faceshifter`` in training: what a swap from one photo starts from, tuned to a person's faceset in minutes.
+"""``tuned``: what a swap from one photo starts from, tuned to a person's faceset in minutes.
 
 The encoder is the pretrained base's and stays as it is (``kept``): it reads pose, expression and light of anybody, so that no
 footage of the target is wanted, and a run may know one person alone. Each person has a decoder, at first the base's as told by
@@ -26,7 +26,7 @@ from bianlian.model.protocol import Batch, Engine
 
 @dataclass(frozen=True)
 class TunedConfig:
-    """Settings of the ``faceshifter`` model.
+    """Settings of the ``tuned`` model.
 
     size, width, lr, structural, edge, octave: as of ``deepfake``. kept: the encoder stays as it is; a new run from scratch has
     false.
@@ -70,14 +70,14 @@ class TunedNetworks(nn.Module):
         return [decoder(code) for decoder, code in zip(self.inner.decoders, parts, strict=True)]
 
 
-class FaceShifter:
-    """The ``faceshifter`` model for a tuple of named people, one or more (see ``model.Trainable``)."""
+class Tuned:
+    """The ``tuned`` model for a tuple of named people, one or more (see ``model.Trainable``)."""
 
     Config = TunedConfig
     shares = 1
     card = ModelCard(
         "one person's faceset, in minutes, for any target: the swap from one photo, tuned",
-        "the base behind FaceShifter's draft; ours",
+        "the draft of the swap from one photo; ours",
     )
 
     def __init__(self, config: TunedConfig, people: Sequence[str], generator: torch.Generator) -> None:
