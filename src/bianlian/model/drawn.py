@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -18,6 +18,11 @@ class Drawn:
     rgb: Tensor
     mask: Tensor
     smaller: tuple[Tensor, ...] = ()
+
+
+def seen_alone(drawn: Drawn, visible: Tensor | None) -> Drawn:
+    """Shut the mask where the face is not seen. visible (B, 1, S, S) in [0, 1], None: all is."""
+    return drawn if visible is None else replace(drawn, mask=drawn.mask * visible)
 
 
 def masked(drawn: Drawn, under: Tensor) -> Tensor:

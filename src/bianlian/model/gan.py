@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bianlian.model.base import fold_base
 from bianlian.model.card import ModelCard
-from bianlian.model.drawn import Drawn, masked
+from bianlian.model.drawn import Drawn, masked, seen_alone
 from bianlian.model.gan_config import SCHEDULES, GanConfig, Phase, phase_at
 from bianlian.model.gan_light import LightDecoder, LightEncoder, load_folded, start_neutral
 from bianlian.model.gan_losses import edges, feature_distance, l1, mask_loss, reconstruction, relativistic, toward
@@ -26,6 +26,7 @@ from bianlian.model.masked import MaskedPath, front_loss
 from bianlian.model.perceptual import Perceptual, open_perceptual
 from bianlian.model.plain import mean_over_faces, reported
 from bianlian.model.protocol import Batch, Engine
+from bianlian.model.visible import Visible
 
 ARTISTS, JUDGES = "artists", "judges"
 RATES: Mapping[str, float] = MappingProxyType({"full": 1e-4, "light": 2e-4})
@@ -41,6 +42,7 @@ class GanNetworks(nn.Module):
         self.encoder: nn.Module = LightEncoder(config) if light else GanEncoder(config)
         self.decoders = nn.ModuleList(LightDecoder(config) if light else GanDecoder(config) for _ in range(people))
         self.judges = nn.ModuleList(Judge(config) for _ in range(people if config.judges == "each" else 1))
+        self.visible = Visible() if config.visible else None
         self.relative = config.adversarial == "relativistic"
         self.cycle = config.weights.cycle > 0
 
@@ -69,8 +71,11 @@ class GanNetworks(nn.Module):
 
     def draw(self, crops: Sequence[Tensor]) -> list[Drawn]:
         """Draw each person by their own decoder: one (B, 3, S, S) in [0, 1] a person."""
-        codes = self.encoder(torch.cat(list(crops))).split([len(c) for c in crops])
-        return [decoder(code) for decoder, code in zip(self.decoders, codes, strict=True)]
+        together, counts = torch.cat(list(crops)), [len(c) for c in crops]
+        drawn = [decoder(code) for decoder, code in zip(self.decoders, self.encoder(together).split(counts), strict=True)]
+        if self.visible is None:
+            return drawn
+        return [seen_alone(d, v) for d, v in zip(drawn, self.visible(together).split(counts), strict=True)]
 
     def _judged(self, k: int, drawn: Drawn, under: Tensor, real: Tensor, mix: Tensor, side: str) -> dict[str, Tensor]:
         judge = self.judges[k % len(self.judges)]
@@ -84,9 +89,10 @@ class GanNetworks(nn.Module):
 
     def _there_and_back(self, k: int, truth: Tensor) -> list[Tensor]:
         """Draw the next person in person k's place, and person k in theirs again -> rgb, mask there, mask back."""
-        there = self.decoders[(k + 1) % len(self.decoders)](self.encoder(truth))
+        seen = None if self.visible is None else self.visible(truth)
+        there = seen_alone(self.decoders[(k + 1) % len(self.decoders)](self.encoder(truth)), seen)
         between = (masked(there, truth * 2 - 1) + 1) / 2
-        back = self.decoders[k](self.encoder(between))
+        back = seen_alone(self.decoders[k](self.encoder(between)), seen)
         return [back.rgb, there.mask, back.mask]
 
 
@@ -105,6 +111,8 @@ class Gan:
         self.networks = self.networks_for(config, len(self.people))
         init_gan(self.networks, generator)
         start_neutral(self.networks)
+        if self.networks.visible is not None:
+            self.networks.visible.load()
         self._seed = generator.initial_seed()
         self._perceptual: Perceptual | None = None
 
@@ -115,9 +123,13 @@ class Gan:
 
     @staticmethod
     def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings that a new run writes down: rate and schedule for what it starts from, and the schedule's length."""
+        """Give the settings that a new run writes down: rate and schedule for what it starts from, and the schedule's length.
+
+        The pretrained mask is inside ``light`` alone: ``full`` is the reference's.
+        """
         length = {} if iterations is None else {"iterations": iterations}
-        return {"lr": RATES.get(width, RATES["full"]), "schedule": "short" if based else "reference", **length}
+        schedule = "short" if based else "reference"
+        return {"lr": RATES.get(width, RATES["full"]), "schedule": schedule, "visible": width == "light", **length}
 
     @property
     def size(self) -> int:
@@ -126,7 +138,7 @@ class Gan:
 
     def path(self, person: int) -> nn.Module:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 4, S, S), the mask last."""
-        return MaskedPath(self.networks.encoder, self.networks.decoders[person], signed=True)
+        return MaskedPath(self.networks.encoder, self.networks.decoders[person], self.networks.visible, signed=True)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights with the optimiser settings they want, for Adam; weight decay is for kernels alone."""

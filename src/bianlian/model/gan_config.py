@@ -99,7 +99,8 @@ class GanConfig:
     parameters of the beta distribution of the mix. lr: Adam's step of encoder and decoders; judge_rate: that of the judges, times
     lr. betas, weight_decay: Adam's. iterations: T of the schedule; schedule: ``reference`` or ``short``. perceptual: name in the
     table of perceptual networks, or ``none``; perceptual_file: its weights, where they neither ship nor have an address.
-    octave: share of channels at half resolution.
+    octave: share of channels at half resolution. visible: the mask is shut where the mask that ships sees something in front of the
+    face, see ``visible.Visible``.
     """
 
     size: int = 128
@@ -118,6 +119,7 @@ class GanConfig:
     perceptual: str = "base"
     perceptual_file: str = ""
     octave: float = 0.0
+    visible: bool = False
     weights: GanWeights = field(default_factory=GanWeights)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bianlian.model.autoencoder import Decoder, DeepfakeConfig
-from bianlian.model.drawn import Drawn
+from bianlian.model.drawn import Drawn, seen_alone
 from bianlian.model.octave import convolution
 
 OPEN = 3.0
@@ -32,14 +32,14 @@ class MaskedDecoder(nn.Module):
 class MaskedPath(nn.Module):
     """Encoder and a decoder of ``Drawn``, for swaps: (B, 3, S, S) in [0, 1] -> (B, 4, S, S) in [0, 1], the mask last."""
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, *, signed: bool) -> None:
-        """Join them. signed: the decoder's pictures are in [-1, 1]."""
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, visible: nn.Module | None = None, *, signed: bool) -> None:
+        """Join them. visible: see ``visible.Visible``. signed: the decoder's pictures are in [-1, 1]."""
         super().__init__()
-        self.encoder, self.decoder, self.signed = encoder, decoder, signed
+        self.encoder, self.decoder, self.visible, self.signed = encoder, decoder, visible, signed
 
     def forward(self, x: Tensor) -> Tensor:
         """Draw the face and the mask."""
-        drawn: Drawn = self.decoder(self.encoder(x))
+        drawn = seen_alone(self.decoder(self.encoder(x)), None if self.visible is None else self.visible(x))
         rgb = (drawn.rgb + 1) / 2 if self.signed else drawn.rgb
         return torch.cat([rgb, drawn.mask], 1)
 

@@ -38,8 +38,8 @@ class OctGan:
 
     @staticmethod
     def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings of ``gan``, and the share of low channels."""
-        return {**Gan.defaults(width, based=based, iterations=iterations), "octave": OCTAVE}
+        """Give the settings of ``gan``, and the share of low channels; nothing but octave convolutions is inside."""
+        return {**Gan.defaults(width, based=based, iterations=iterations), "octave": OCTAVE, "visible": False}
 
     @property
     def size(self) -> int:

@@ -23,8 +23,8 @@ def plain_defaults(width: str, *, based: bool, iterations: int | None) -> dict[s
 
 
 def plain_groups(config: DeepfakeConfig, networks: nn.Module) -> list[dict[str, Any]]:
-    """Give all weights to Adam with the settings of the model."""
-    return [{"params": list(networks.parameters()), "lr": config.lr, "betas": config.betas}]
+    """Give all weights that train to Adam with the settings of the model."""
+    return [{"params": [w for w in networks.parameters() if w.requires_grad], "lr": config.lr, "betas": config.betas}]
 
 
 def plain_step(config: DeepfakeConfig, people: Sequence[str], batch: Sequence[Batch], engine: Engine) -> dict[str, Tensor]:

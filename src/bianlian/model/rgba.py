@@ -19,11 +19,12 @@ from bianlian.model.autoencoder import DeepfakeConfig, Encoder, reconstruction_l
 from bianlian.model.base import fold_base
 from bianlian.model.blocks import init_weights
 from bianlian.model.card import ModelCard
-from bianlian.model.drawn import Drawn, masked
+from bianlian.model.drawn import Drawn, masked, seen_alone
 from bianlian.model.losses import weighted_l1
 from bianlian.model.masked import MaskedDecoder, MaskedPath, front_loss, open_mask
 from bianlian.model.plain import descend, plain_defaults, plain_groups
 from bianlian.model.protocol import Batch, Engine
+from bianlian.model.visible import Visible
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RgbaConfig:
     """Settings of the ``rgba`` model.
 
     size, width, lr, octave: as of ``deepfake``. own: weight of the drawn picture's own L1, beside that of the masked one; mask:
-    weight of the mask's mean; hidden, bare: as of ``gan_config.GanWeights``.
+    weight of the mask's mean; hidden, bare: as of ``gan_config.GanWeights``; visible: as of ``gan``.
     """
 
     size: int = 128
@@ -42,6 +43,7 @@ class RgbaConfig:
     mask: float = 0.01
     hidden: float = 1.0
     bare: float = 1.0
+    visible: bool = False
 
     def __post_init__(self) -> None:
         weights = self.own, self.mask, self.hidden, self.bare
@@ -62,15 +64,20 @@ class RgbaConfig:
 class RgbaNetworks(nn.Module):
     """One encoder and a decoder with a mask for each person."""
 
-    def __init__(self, config: DeepfakeConfig, people: int) -> None:
+    def __init__(self, config: RgbaConfig, people: int) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
-        self.decoders = nn.ModuleList(MaskedDecoder(config) for _ in range(people))
+        inside = config.autoencoder()
+        self.encoder = Encoder(inside)
+        self.decoders = nn.ModuleList(MaskedDecoder(inside) for _ in range(people))
+        self.visible = Visible() if config.visible else None
 
     def forward(self, crops: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Redraw each person by their own decoder: one (B, 3, S, S) a person -> pictures and masks."""
-        codes = self.encoder(torch.cat(list(crops))).split([len(c) for c in crops])
-        drawn = [decoder(code) for decoder, code in zip(self.decoders, codes, strict=True)]
+        together, counts = torch.cat(list(crops)), [len(c) for c in crops]
+        codes = self.encoder(together).split(counts)
+        drawn: list[Drawn] = [decoder(code) for decoder, code in zip(self.decoders, codes, strict=True)]
+        if self.visible is not None:
+            drawn = [seen_alone(d, v) for d, v in zip(drawn, self.visible(together).split(counts), strict=True)]
         return [(d.rgb, d.mask) for d in drawn]
 
 
@@ -78,7 +85,6 @@ class Rgba:
     """The ``rgba`` model for a tuple of named people (see ``model.Trainable``)."""
 
     Config = RgbaConfig
-    defaults = staticmethod(plain_defaults)
     shares = 1
     card = ModelCard(
         "like deepfake, with a mask that keeps what the target shows anyway (hair, beards)",
@@ -92,11 +98,18 @@ class Rgba:
         for decoder in self.networks.decoders:
             assert isinstance(decoder, MaskedDecoder)
             open_mask(decoder.alpha)
+        if self.networks.visible is not None:
+            self.networks.visible.load()
+
+    @staticmethod
+    def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
+        """Give the settings that a new run writes down: the learning rate by width, and the pretrained mask inside."""
+        return {**plain_defaults(width, based=based, iterations=iterations), "visible": True}
 
     @staticmethod
     def networks_for(config: RgbaConfig, people: int) -> RgbaNetworks:
         """Make the networks, their weights as they come."""
-        return RgbaNetworks(config.autoencoder(), people)
+        return RgbaNetworks(config, people)
 
     @property
     def size(self) -> int:
@@ -105,7 +118,7 @@ class Rgba:
 
     def path(self, person: int) -> nn.Module:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 4, S, S), the mask last."""
-        return MaskedPath(self.networks.encoder, self.networks.decoders[person], signed=False)
+        return MaskedPath(self.networks.encoder, self.networks.decoders[person], self.networks.visible, signed=False)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights with the optimiser settings they want, for Adam."""
