@@ -13,6 +13,7 @@ from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
+from bianlian.swap.liken import MARGIN
 from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
@@ -61,6 +62,10 @@ class Swap:
     study: int = STEPS
     """Steps in which the photos are studied before the swap, some seconds; 0 turns it off. With many more the face takes over the
     photo's own expression."""
+
+    likeness: float = MARGIN
+    """With --source: how much nearer to the photo than to the target a recogniser shall find the new face (distances of
+    descriptions, of which 0.6 tells people apart). The swap is fitted to the footage until it is; -2 leaves it out."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -233,7 +238,9 @@ class Swap:
             run = self.model
             return [Role(open_swapper(run, name), who, consent_of(run, name)) for who, name in parts]
         people = [(who, self.source or (Path(name),)) for who, name in parts]
-        return photo_roles(people, settings, weights=self.model, steps=self.study, progress=progress, note=note)
+        return photo_roles(
+            people, settings, weights=self.model, steps=self.study, likeness=self.likeness, progress=progress, note=note
+        )
 
     @property
     def from_photos(self) -> bool:

@@ -19,9 +19,12 @@ from bianlian.model.autoencoder import Decoder, DeepfakeConfig
 from bianlian.model.base import Base, filled_base
 from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
-from bianlian.runtime import compile_module
+from bianlian.runtime import Network, compile_module
+from bianlian.swap.liken import MARGIN, liken
+from bianlian.swap.meet import Met
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.pipeline import Role
+from bianlian.swap.refine import load_refiner
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.study import EDGE, STEPS, study
 from bianlian.swap.swapper import CompiledSwapper
@@ -31,6 +34,8 @@ from bianlian.weights import CARDS, locate
 BASE, ONE_PHOTO = "base-light-128", "one photo"
 """Card of the base that ships, and what reports call the networks from one photo."""
 CONFIG = CONFIGS["compact"]
+LEAST = -2.0
+"""A likeness that every face has: it is left as it is."""
 STUDIED = DeepfakeConfig(size=CONFIG.size, edge=EDGE)
 """Settings of the base."""
 
@@ -41,19 +46,24 @@ def photo_roles(
     *,
     weights: Path | None = None,
     steps: int = STEPS,
+    likeness: float = MARGIN,
     progress: Progress = silent,
     note: Note = silent,
 ) -> list[Role]:
     """Make the roles of a swap from photos. people: who is replaced (None: as ``settings`` say), and the photos of who goes in.
 
     settings: name what looks at photos. weights: of ``AeiNet``, None for the base alone. steps: in which each person's photos are
-    studied. Raises InputError, NoFaceError, FacesetError, PluginError, WeightsError, ConfigError for steps below 0.
+    studied; likeness: margin that new faces shall have, see ``liken.MARGIN``, from -2 (whatever it is) to 1. Raises InputError,
+    NoFaceError, FacesetError, PluginError, WeightsError, ConfigError for steps below 0 and a likeness out of its range.
     """
     if steps < 0:
         raise ConfigError(f"study must be 0 steps or more, got {steps}; {STEPS} is the default")
+    if not LEAST <= likeness <= 1:
+        raise ConfigError(f"likeness must lie in [{LEAST:g}, 1], got {likeness}; {MARGIN} is the default, {LEAST:g} leaves it")
     artist, eyes = open_artist(weights), Eyes.open(settings)
     sitters = [(who, sit(photos, eyes, note=note)) for who, photos in people]
-    return [Role(tell_artist(artist, sitter, steps=steps, progress=progress), who, sitter.consent) for who, sitter in sitters]
+    told = [tell_artist(artist, sitter, steps=steps, likeness=likeness, progress=progress) for _, sitter in sitters]
+    return [Role(swapper, who, sitter.consent) for swapper, (who, sitter) in zip(told, sitters, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +93,59 @@ def open_artist(weights: Path | None = None) -> Artist:
 
 
 def tell_artist(
-    artist: Artist, sitter: Sitter, *, steps: int = STEPS, threads: int | None = None, progress: Progress = silent
+    artist: Artist,
+    sitter: Sitter,
+    *,
+    steps: int = STEPS,
+    likeness: float = LEAST,
+    threads: int | None = None,
+    progress: Progress = silent,
 ) -> CompiledSwapper:
-    """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None."""
-    module, shape = Told.of(artist, sitter, steps=steps, progress=progress), (1, 3, artist.size, artist.size)
-    compiled = compile_module(module, shape, threads=threads or os.cpu_count() or 1, dynamic_batch=True)
+    """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None.
+
+    A person who was studied wants to meet the faces that are replaced, unless the likeness is to be left as it is.
+    """
+    told = Told.of(artist, sitter, steps=steps, progress=progress)
+    compiled = _compiled(told, artist.size, threads)
+    if steps and likeness > LEAST and artist.network is None:
+        return PhotoSwapper(compiled, artist, sitter, told, likeness, threads)
     return CompiledSwapper(compiled, artist.size, sitter.name)
+
+
+def _compiled(told: Told, size: int, threads: int | None) -> Network:
+    return compile_module(told, (1, 3, size, size), threads=threads or os.cpu_count() or 1, dynamic_batch=True)
+
+
+class PhotoSwapper(CompiledSwapper):
+    """A person from photos who can be fitted to the footage, see ``swap.liken``. For one thread at a time."""
+
+    def __init__(
+        self, network: Network, artist: Artist, sitter: Sitter, told: Told, likeness: float, threads: int | None = None
+    ) -> None:
+        super().__init__(network, artist.size, sitter.name)
+        self._artist, self._sitter, self._told, self._likeness, self._threads = artist, sitter, told, likeness, threads
+
+    def meet(
+        self, faces: Sequence[Met], settings: SwapSettings, *, progress: Progress = silent, note: Note = silent
+    ) -> CompiledSwapper:
+        """Fit the person to some of the faces that are replaced. Raises WeightsError."""
+        decoder, likeness = liken(
+            self._told.decoder,
+            self._artist.base,
+            self._sitter.views,
+            faces,
+            STUDIED,
+            load_refiner().requires_grad_(False),
+            refine=settings.refine,
+            margin=self._likeness,
+            progress=progress,
+        )
+        note(
+            f"{self.person}: a recogniser finds new faces nearer to the photo than to the target by {likeness.after:+.2f}"
+            f" ({likeness.before:+.2f} before they were fitted, {self._likeness:g} wanted)"
+        )
+        told = Told(self._artist, decoder, self._told.told)
+        return CompiledSwapper(_compiled(told, self.size, self._threads), self.size, self.person)
 
 
 class Told(nn.Module):

@@ -21,6 +21,7 @@ from bianlian.provenance.signer import Identity
 from bianlian.provenance.watermark import id_of
 from bianlian.swap.analyse import analyse, fingerprint
 from bianlian.swap.layers import LayersWriter, MatteWriter, SideWriter
+from bianlian.swap.meet import introduced
 from bianlian.swap.partial import Partial
 from bianlian.swap.plan import Plan, describe, make_plan
 from bianlian.swap.render import render
@@ -99,11 +100,12 @@ def swap(
         plan = _plan(analysis, cast, people, settings, tell_user)
         if not plan.places:
             raise NoFaceError(_no_face(target, analysis, plan))
-        parts = [(role.who, role.swapper) for role in cast]
+        swappers = [role.swapper for role in cast]
+        swappers = introduced(swappers, plan, analysis, target, span, settings, progress=progress, note=tell_user)
+        parts = list(zip([role.who for role in cast], swappers, strict=True))
         label = label_of(analysis.fingerprint, plan, parts, settings, out.suffix)
         work.claim(label)
         marker = Marker(out, origin, (info.width, info.height), settings.label, settings.label_lang, number=id_of(label))
-        swappers = [role.swapper for role in cast]
         done = render(
             target,
             info,

@@ -65,7 +65,7 @@ class CompiledRefiner:
     def __init__(self, size: int, *, threads: int | None = None) -> None:
         """Load and compile. size: side of the crops, any. threads: all cores when None. Raises WeightsError."""
         path = locate(CARDS[CARD])
-        module = _load(path)
+        module = load_refiner(path)
         with safe_open(path, framework="pt") as file:
             ranges = (file.metadata() or {}).get(KEY)
         body = Planes(module if ranges is None else quantized(module, parse_ranges(ranges)))
@@ -125,8 +125,9 @@ def _folded(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blocks.transpose(0, 5, 2, 4, 1, 3).reshape(count, 3 * BLOCK**2, side // BLOCK, side // BLOCK)
 
 
-def _load(path: Path) -> Refiner:
-    module = Refiner()
+def load_refiner(path: Path | None = None) -> Refiner:
+    """Load the refiner in float32, the one that ships when no path is given. Raises WeightsError."""
+    module, path = Refiner(), path or locate(CARDS[CARD])
     try:
         module.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except RuntimeError as error:

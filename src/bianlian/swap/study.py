@@ -54,6 +54,27 @@ def view(image: Image, landmarks: Landmarks) -> View:
     return _cut(image, landmarks, SIDE, PAIR_COVERAGE * WIDER)
 
 
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What photos are studied on. pictures (V, 3, S, S) in [0, 1], weights (V, 1, S, S); codes: of the pictures, by the encoder."""
+
+    pictures: Tensor
+    weights: Tensor
+    codes: Tensor
+
+    @classmethod
+    def of(cls, base: Base, views: Sequence[View], size: int, rng: np.random.Generator) -> Lessons:
+        """Change the photos at random, see ``VIEWS``. size: of the base."""
+        pictures, weights = _changed(views, size, rng)
+        with torch.no_grad():
+            return cls(pictures, weights, base.encoder(pictures))
+
+    def losses(self, decoder: Decoder, config: DeepfakeConfig, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Let a decoder draw some of the pictures."""
+        some = torch.from_numpy(rng.permutation(len(self.pictures))[:BATCH])
+        return reconstruction_losses(config, decoder(self.codes[some]), self.pictures[some], self.weights[some])
+
+
 def study(
     base: Base, known: Tensor, views: Sequence[View], config: DeepfakeConfig, *, steps: int = STEPS, progress: Progress = silent
 ) -> Decoder:
@@ -66,15 +87,12 @@ def study(
     if steps:
         keep_memory()
         rng = np.random.default_rng(0)
-        pictures, weights = _changed(views, config.size, rng)
-        with torch.no_grad():
-            codes = base.encoder(pictures)
+        lessons = Lessons.of(base, views, config.size, rng)
         optimizer = torch.optim.Adam(decoder.parameters(), lr=RATE, fused=True)
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, (steps - step) / (FALLS * steps))
-            some = torch.from_numpy(rng.permutation(len(pictures))[:BATCH])
-            losses = reconstruction_losses(config, decoder(codes[some]), pictures[some], weights[some])
+            losses = lessons.losses(decoder, config, rng)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()  # type: ignore[no-untyped-call]
             optimizer.step()
