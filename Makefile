@@ -26,7 +26,7 @@ demo: setup
 	$(BIN)/bianlian demo --minutes $(MINUTES) -o demo-out
 
 # two halves side by side: most tests use one core
-HALF = tests/actors tests/commands tests/train
+HALF = tests/actors tests/commands tests/model tests/score tests/train
 
 test: setup
 	$(MAKE) --no-print-directory --keep-going --jobs=2 test-one test-two

@@ -121,6 +121,15 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
     assert float((ours[name] - base[name].float()).abs().max()) < 1e-6
 
 
+def test_what_swaps_from_one_photo_is_tuned_to_one_person(tmp_path: Path, facesets: list[str]) -> None:
+    run = tmp_path / "run"
+    words = ["--from", "faceshifter", "--iterations", "1", "--batch", "1", "--lr", "1e-9", "--no-evaluate", "--no-score"]
+    assert main(["train", facesets[0], "-o", str(run), *words]) == 0
+    config = open_run(run)
+    assert (config.model, config.start, config.names) == ("tuned", "base", ("ana",))
+    assert config.settings["kept"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -134,6 +143,8 @@ def test_new_people_start_from_the_base(tmp_path: Path, facesets: list[str]) -> 
         (["--snapshot-every", "-1"], "0 for none"),
         (["--size", "256", "--width", "full", "--batch", "4096"], "the largest that fits is --batch"),
         (["--model", "nets"], "known: deepfake"),
+        (["--model", "faceshifter"], "for one person's faceset: --from faceshifter"),
+        (["--model", "gan", "--from", "faceshifter"], "makes the model tuned, got --model gan"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_before_anything_is_written(
@@ -175,7 +186,9 @@ def test_a_gan_trains_resumes_and_swaps_with_its_own_settings(tmp_path: Path, fa
     faces, masks = open_swapper(run, "ana").swap(np.full((2, 64, 64, 3), 90, np.uint8))
     assert faces.shape == (2, 64, 64, 3)
     assert masks.shape == (2, 64, 64)
-    assert 0.5 < float(masks.min()) <= float(masks.max()) < 1  # it starts open, and is a mask of its own
+    assert 0 <= float(masks.min()) <= float(masks.max()) < 0.99  # a mask of its own
+    assert float(masks.max()) < 0.5  # in which a grey picture is no face: the mask that ships is a part of it
+    assert open_run(run).settings["visible"]
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from bianlian.train.start import BASE, Begun, Choices, begin, resume
 from bianlian.types import Note
 
 DEFAULT_ITERATIONS = 20_000
+FACESHIFTER, TUNED = "faceshifter", "tuned"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Train:
     """Go on with the run in the folder, with its own settings."""
 
     start: Annotated[str, arg(name="from")] = BASE
-    """Weights to start new people from: base (shipped, trained on virtual people), scratch, or a weights file."""
+    """Weights to start new people from: base (shipped, trained on virtual people), scratch, or a weights file; faceshifter is what
+    a swap from one photo starts from, and makes the model tuned."""
 
     batch: int | None = None
     """Faces of each person a step; 8 on a CPU, 64 on a GPU when left out."""
@@ -189,7 +191,8 @@ class Train:
         return PreviewJudge(self.out, ScoreEyes(eyes.landmarker, eyes.describer), plateau, note)
 
     def choices(self) -> Choices:
-        """Gather what was chosen for a new run."""
+        """Gather what was chosen for a new run. Raises ConfigError for a model that --from does not fit."""
+        model, start = self._kind()
         training = TrainSettings(
             accumulate=self.accumulate,
             schedule=self.schedule,
@@ -200,19 +203,30 @@ class Train:
             balance=self.balance,
         )
         return Choices(
-            model=self.model,
+            model=model,
             size=self.size,
             width=self.width,
             lr=self.lr,
             batch=self.batch,
             precision=self.precision,
-            start=self.start,
+            start=start,
             seed=self.seed,
             iterations=self._planned(),
             settings=assigned(self.set),
             augment=assigned(self.augment),
             training=training,
         )
+
+    def _kind(self) -> tuple[str, str]:
+        """Settle the model and what it starts from."""
+        if self.model == FACESHIFTER:
+            many = "is trained on many people at once, by `bianlian pretrain SHARDS --what oneshot`"
+            raise ConfigError(f"{FACESHIFTER} {many}; for one person's faceset: --from {FACESHIFTER}")
+        if self.start != FACESHIFTER:
+            return self.model, self.start
+        if self.model not in ("deepfake", TUNED):
+            raise ConfigError(f"--from {FACESHIFTER} makes the model {TUNED}, got --model {self.model}: leave one of them out")
+        return TUNED, BASE
 
     def _planned(self) -> int | None:
         return DEFAULT_ITERATIONS if self.iterations is None and self.minutes is None else self.iterations

@@ -27,7 +27,7 @@ from bianlian.model.base import Base
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.model.refiner import Refiner
 from bianlian.swap.meet import Met
-from bianlian.swap.study import Lessons, View
+from bianlian.swap.study import Lessons, View, crops_of
 from bianlian.train.cpu import keep_memory
 from bianlian.types import Landmarks, Mask, Progress, silent
 
@@ -115,7 +115,7 @@ def liken(
     lessons = Lessons.of(base, views, config.size, np.random.default_rng(0))
     scene = _Scene(base, faces, refiner, refine, recogniser)
     with torch.no_grad():
-        source = torch.cat([recogniser.look(part)[0] for part in torch.split(lessons.pictures, BATCH)]).mean(0)
+        source = torch.cat([recogniser.look(part)[0] for part in torch.split(crops_of(views, config.size), BATCH)]).mean(0)
     before = scene.margin(decoder, source)
     first = {name: value.clone() for name, value in decoder.state_dict().items()}
     moved = Decoder(config)

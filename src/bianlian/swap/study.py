@@ -75,6 +75,12 @@ class Lessons:
         return reconstruction_losses(config, decoder(self.codes[some]), self.pictures[some], self.weights[some])
 
 
+def crops_of(views: Sequence[View], size: int) -> Tensor:
+    """Cut the photos' faces as the network gets faces, nothing changed -> (N, 3, S, S) in [0, 1]."""
+    crops = [_cut(shown.picture, Landmarks(shown.points, "ibug68"), size, align.COVERAGE).picture for shown in views]
+    return as_picture(torch.from_numpy(np.stack(crops)))
+
+
 def study(
     base: Base, known: Tensor, views: Sequence[View], config: DeepfakeConfig, *, steps: int = STEPS, progress: Progress = silent
 ) -> Decoder:
