@@ -206,6 +206,9 @@ def test_what_lies_beside_an_output_is_read_with_care(tmp_path: Path, text: str 
     found = made(tmp_path / "out.mp4", tmp_path / "target.mp4", notes.append)
     assert (found.by_us, found.encoding.crf, found.analysis) == (by_us, crf, None)
     assert "faces are looked for anew" in notes[0]
+    assert not found.fitted
+    (tmp_path / "out.json").write_text(json.dumps({"settings": {}, "fitted": True}))
+    assert made(tmp_path / "out.mp4", tmp_path / "target.mp4", notes.append).fitted
 
 
 def test_settings_out_of_range_are_refused() -> None:

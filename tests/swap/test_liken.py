@@ -80,6 +80,7 @@ def test_new_faces_are_drawn_into_their_frames_and_mouths_get_no_gradient() -> N
 
 @pytest.mark.weights
 def test_the_way_ends_where_the_recogniser_is_content(demo_frames: list[Frame], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ALIKE", 10.0)
     monkeypatch.setattr(module, "STEPS", 4)
     monkeypatch.setattr(module, "WARM_UP", 1)
     monkeypatch.setattr(module, "HALVINGS", 2)
@@ -115,14 +116,17 @@ def test_the_way_ends_where_the_recogniser_is_content(demo_frames: list[Frame], 
     assert none == 0
     assert start.share == 0
     assert start.before == start.after
+    assert start.wanted == LEAST
     whole, end = moved(1.0)  # more than can be had
-    assert end.share == 1
+    assert (end.share, end.wanted) == (1, 1.0)
     assert end.after > start.before + 0.05
     wanted = (2 * start.before + end.after) / 3
     part, middle = moved(wanted)
     assert 0 < middle.share < 1
     assert wanted <= middle.after < end.after
     assert 0 < part < whole
+    monkeypatch.setattr(module, "ALIKE", 0.0)
+    assert moved(1.0)[1].wanted == 0  # two who look alike are not driven apart
     for name, value in decoder.state_dict().items():
         assert torch.equal(value, before[name])  # a copy was moved
 

@@ -58,6 +58,7 @@ def test_it_sees_the_crops_of_the_swap_and_what_it_gives_draws(tmp_path: Path, m
     report = swap(target, curious, tmp_path / "out.mkv", PLAIN)
     assert report.swapped == 9
     assert "met" in report.notes
+    assert report.fitted
     assert len(curious.met) == 4
     faces = [crop for crop in curious.drawn if crop.std() < 70][-9:]  # less the noise by which a swap knows its model
     for seen, index in zip(curious.met, (0, 3, 5, 8), strict=True):  # spread evenly over the nine frames
@@ -88,3 +89,4 @@ def test_who_does_not_ask_is_left_alone(tmp_path: Path) -> None:
     report = swap(target, plain, tmp_path / "out.mkv", PLAIN)
     assert report.swapped == 3
     assert "met" not in report.notes
+    assert not report.fitted

@@ -65,7 +65,8 @@ class Swap:
 
     likeness: float = MARGIN
     """With --source: how much nearer to the photo than to the target a recogniser shall find the new face (distances of
-    descriptions, of which 0.6 tells people apart). The swap is fitted to the footage until it is; -2 leaves it out."""
+    descriptions, of which 0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the
+    footage until it is; -2 leaves it out."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).

@@ -20,12 +20,14 @@ _LARGEST = 1 << 24
 
 @dataclass(frozen=True)
 class Made:
-    """by_us: whether a swap's report lies beside the output. model, person: from there. encoding: the output's, or the default.
+    """by_us: whether a swap's report lies beside the output. fitted: whether it says that a recogniser had faces changed. model,
+    person: from there. encoding: the output's, or the default.
 
     analysis: tracks of the target that lie beside the output and fit it, or None.
     """
 
     by_us: bool
+    fitted: bool
     model: str
     person: str
     encoding: Encoding
@@ -39,6 +41,7 @@ def made(out: Path, target: Path, note: Note) -> Made:
     encoding = settings.get("encoding") if isinstance(settings, dict) else None
     return Made(
         by_us=isinstance(settings, dict),
+        fitted=report.get("fitted") is True,
         model=str(report.get("model", "")),
         person=str(report.get("person", "")),
         encoding=_encoding(encoding),

@@ -48,7 +48,7 @@ def as_json(score: Score) -> dict[str, Any]:
         "model": score.made.model,
         "recogniser": {
             "name": score.settings.describer,
-            "known_not_trained_with": score.made.by_us,
+            "known_not_trained_with": score.made.by_us and not score.made.fitted,
             "says": recogniser(score).text,
         },
         "source_pictures": score.people.pictures,

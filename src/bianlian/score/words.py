@@ -64,6 +64,12 @@ def summary(score: Score) -> list[Said]:
 def recogniser(score: Score) -> Said:
     """Say which recogniser scores, and whether it was used in training."""
     name = score.settings.describer
+    if score.made.fitted:
+        return Said(
+            f"Identity is scored by the describer '{name}'. This swap from a photo was fitted until dlib's found the faces "
+            "like enough: the identity figures are too good if that is the one.",
+            True,
+        )
     if score.made.by_us:
         return Said(
             f"Identity is scored by the describer '{name}'. A swap uses it only to choose whose face is swapped, and no network of "

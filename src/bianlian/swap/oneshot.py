@@ -142,7 +142,7 @@ class PhotoSwapper(CompiledSwapper):
         )
         note(
             f"{self.person}: a recogniser finds new faces nearer to the photo than to the target by {likeness.after:+.2f}"
-            f" ({likeness.before:+.2f} before they were fitted, {self._likeness:g} wanted)"
+            f" ({likeness.before:+.2f} before they were fitted, {likeness.wanted:+.2f} wanted)"
         )
         told = Told(self._artist, decoder, self._told.told)
         return CompiledSwapper(_compiled(told, self.size, self._threads), self.size, self.person)

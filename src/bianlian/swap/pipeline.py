@@ -139,6 +139,7 @@ def swap(
         versions=versions(),
         target_consent=target_consent,
         mark=marker.marked,
+        fitted=any(drawing is not role.swapper for drawing, role in zip(swappers, cast, strict=True)),
     )
     write_report(report, report_path(out))
     return report

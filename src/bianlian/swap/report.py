@@ -49,7 +49,8 @@ class SwapReport:
     was marked. frames: read from the target;
     swapped: of them with a new face; filled: of those with interpolated landmarks. seconds: busy time of each stage, which overlap;
     wall: seconds from start to end; fps: frames / wall. resumed: frames taken over from a run that was interrupted, in ``frames``
-    too; not in ``seconds``, ``wall`` and ``fps``.
+    too; not in ``seconds``, ``wall`` and ``fps``. fitted: a recogniser looked at the new faces and had them changed, see
+    ``swap.liken``; a score of likeness by the same one is too good.
     """
 
     target: str
@@ -67,6 +68,7 @@ class SwapReport:
     resumed: int = 0
     target_consent: str = NO_CONSENT
     mark: Marked | None = None
+    fitted: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
