@@ -10,6 +10,7 @@ from bianlian.commands import swap as command
 from bianlian.commands.swap import Swap, default_out, summary
 from bianlian.errors import ConfigError
 from bianlian.provenance.consent import NO_CONSENT
+from bianlian.swap.liken import MARGIN
 from bianlian.swap.pipeline import Role
 from bianlian.swap.report import Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
@@ -111,8 +112,8 @@ def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: 
         given.update(roles=roles, out=out, **rest)
         return report(model=rest["model"], cast=(Part(None, "anna", NO_CONSENT),))
 
-    def look(people: Any, settings: SwapSettings, *, weights: Path | None, steps: int, progress: Any, note: Any) -> Any:
-        given.update(weights=weights, steps=steps)
+    def look(people: Any, settings: SwapSettings, *, progress: Any, note: Any, **how: Any) -> Any:
+        given.update(how)
         return people
 
     monkeypatch.setattr(command, "swap", fake)
@@ -120,6 +121,7 @@ def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: 
     tyro.cli(Swap, args=["clip.mp4", "--source", "a/anna.jpg", "b.jpg"]).run()
     assert given["roles"] == [(None, (Path("a/anna.jpg"), Path("b.jpg")))]
     assert (given["out"], given["weights"], given["steps"]) == (Path("clip_as_anna.mp4"), None, STEPS)
+    assert given["likeness"] == MARGIN
     assert given["model"] == "one photo (base-light-128): a/anna.jpg, b.jpg"
     assert "`bianlian consent PHOTO --add TEXT` records it" in capsys.readouterr().out
     tyro.cli(Swap, args=["c.mkv", "-m", "own.safetensors", "--map", "person1=anna.jpg", "--map", "x.png=ben.png"]).run()
