@@ -43,7 +43,7 @@ class Meets(Protocol):
     """A swapper that wants to see whom it replaces."""
 
     def meet(self, faces: Sequence[Met], settings: SwapSettings, *, progress: Progress, note: Note) -> Swapper:
-        """Give the swapper that draws. faces: one or more."""
+        """Give the swapper that draws; itself when it changed nothing. faces: one or more."""
         ...
 
 
@@ -60,7 +60,7 @@ def introduced(
 ) -> list[Swapper]:
     """Show each swapper that asks for it, by its place in the cast, faces that the plan gives it -> those that draw.
 
-    Raises VideoError.
+    A swapper whose faces cannot be read again, as in files whose times jump, stays as it is. Raises VideoError.
     """
     wanted = {part: _chosen(plan, part) for part, swapper in enumerate(swappers) if isinstance(swapper, Meets)}
     crops = {part: _seen(target, span, analysis, places, swappers[part].size) for part, places in wanted.items() if places}

@@ -128,7 +128,7 @@ class PhotoSwapper(CompiledSwapper):
     def meet(
         self, faces: Sequence[Met], settings: SwapSettings, *, progress: Progress = silent, note: Note = silent
     ) -> CompiledSwapper:
-        """Fit the person to some of the faces that are replaced. Raises WeightsError."""
+        """Fit the person to some of the faces that are replaced -> itself when nothing had to be moved. Raises WeightsError."""
         decoder, likeness = liken(
             self._told.decoder,
             self._artist.base,
@@ -144,6 +144,8 @@ class PhotoSwapper(CompiledSwapper):
             f"{self.person}: a recogniser finds new faces nearer to the photo than to the target by {likeness.after:+.2f}"
             f" ({likeness.before:+.2f} before they were fitted, {likeness.wanted:+.2f} wanted)"
         )
+        if not likeness.share:
+            return self
         told = Told(self._artist, decoder, self._told.told)
         return CompiledSwapper(_compiled(told, self.size, self._threads), self.size, self.person)
 
