@@ -32,6 +32,7 @@ from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
+from bianlian.swap.liken import MARGIN
 from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
 from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
@@ -136,6 +137,7 @@ def swap(
     out: Path,
     *,
     settings: SwapSettings | None = None,
+    likeness: float = MARGIN,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -143,11 +145,12 @@ def swap(
     """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``.
 
     to: a name, or for several people in one pass whose face is replaced (see ``SwapSettings.who``) -> the name.
+    likeness: margin by which a recogniser shall find new faces nearer to the source, see ``swap.liken``.
     sign_with: certificate chain and key of who signs, this user's own identity when None.
     """
     consents = {p.name: p.consent or NO_CONSENT for p in open_run(run).people}
     parts: list[tuple[str | None, str]] = [(None, to)] if isinstance(to, str) else list(to.items())
-    roles = [pipeline.Role(open_swapper(run, name), who, consents[name]) for who, name in parts]
+    roles = [pipeline.Role(open_swapper(run, name, likeness=likeness), who, consents[name]) for who, name in parts]
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(target, roles, out, settings, model=str(run), signer=signer, progress=progress, note=note)
 
@@ -159,6 +162,7 @@ def swap_from_photos(
     *,
     settings: SwapSettings | None = None,
     weights: Path | None = None,
+    likeness: float = MARGIN,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -166,11 +170,11 @@ def swap_from_photos(
     """Put the face of a person who is known from photos alone into a target. See ``swap.oneshot`` and ``swap.pipeline.swap``.
 
     photos: pictures, folders of them or facesets of one person, or for several people in one pass whose face is replaced -> theirs.
-    weights: what `bianlian pretrain --what oneshot` wrote, None for the base that ships. sign_with: as for ``swap``.
+    weights: what `bianlian pretrain --what oneshot` wrote, None for the base that ships. likeness, sign_with: as for ``swap``.
     """
     settings = settings or SwapSettings()
     people = list(photos.items()) if isinstance(photos, Mapping) else [(None, photos)]
-    roles = photo_roles(people, settings, weights=weights, progress=progress, note=note)
+    roles = photo_roles(people, settings, weights=weights, likeness=likeness, progress=progress, note=note)
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(
         target, roles, out, settings, model=f"{ONE_PHOTO} ({weights or BASE})", signer=signer, progress=progress, note=note

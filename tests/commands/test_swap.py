@@ -78,12 +78,13 @@ def test_run_swaps_and_says_what_was_done(monkeypatch: pytest.MonkeyPatch, capsy
         return report()
 
     monkeypatch.setattr(command, "swap", fake)
-    monkeypatch.setattr(command, "open_swapper", lambda run, to: (run, to))
+    monkeypatch.setattr(command, "open_swapper", lambda run, to, likeness: (run, to, likeness))
     monkeypatch.setattr(command, "consent_of", lambda run, to: f"{to} signed")
     Swap(Path("clip.mp4"), Path("runs/1"), "anna").run()
-    assert given["roles"] == [((Path("runs/1"), "anna"), None, "anna signed")]
+    assert given["roles"] == [((Path("runs/1"), "anna", MARGIN), None, "anna signed")]
     assert (given["out"], given["model"]) == (Path("clip_as_anna.mp4"), "runs/1")
-    tyro.cli(Swap, args=["c.mkv", "-m", "runs/1", "--map", "person1=anna", "--map", "a=b/face.png=ben"]).run()
+    tyro.cli(Swap, args=["c.mkv", "-m", "runs/1", "--map", "person1=anna", "--map", "a=b/face.png=ben", "--likeness", "-2"]).run()
+    assert {s[2] for s, _, _ in given["roles"]} == {-2}
     assert [(s[1], who) for s, who, _ in given["roles"]] == [("anna", "person1"), ("ben", "a=b/face.png")]
     assert given["out"] == Path("c_as_anna_ben.mkv")
     assert "90 of 100 frames swapped to anna (25.0 frames/s)" in capsys.readouterr().out  # 100 frames / 4 s

@@ -19,16 +19,19 @@ from bianlian.geometry import apply
 from bianlian.landmark.facemesh import FaceMesh
 from bianlian.landmark.schemes import convert
 from bianlian.model.base import filled_base
+from bianlian.model.path import PersonPath
 from bianlian.swap import liken as module
-from bianlian.swap.liken import MARGIN, Likeness, liken
+from bianlian.swap.liken import LEAST, MARGIN, Likeness, liken
 from bianlian.swap.meet import Meets, Met
-from bianlian.swap.oneshot import BASE, LEAST, STUDIED, Artist, photo_roles, tell_artist
+from bianlian.swap.oneshot import BASE, STUDIED, Artist, photo_roles, tell_artist
 from bianlian.swap.photos import Eyes, sit
 from bianlian.swap.refine import load_refiner
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.study import study, view
+from bianlian.swap.study import Lessons, crops_of, study, view
 from bianlian.types import Face, Frame
 from bianlian.weights import CARDS, locate
+
+PLAIN = SwapSettings(refine=0, shade=0, erode=3, feather=4)
 
 
 class Painted(nn.Module):
@@ -43,9 +46,7 @@ class Painted(nn.Module):
 
 
 class Grey:
-    """A recogniser that describes a picture by its mean, and a base that describes nothing."""
-
-    encoder = staticmethod(lambda x: x[:, :1])
+    """A recogniser that describes a picture by its mean."""
 
     def look(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
         return pictures.mean((2, 3)), []
@@ -60,8 +61,9 @@ def test_new_faces_are_drawn_into_their_frames_and_mouths_get_no_gradient() -> N
     face = met()
     picture = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     decoder = Painted(picture)
-    scene = module._Scene(Grey(), [face], nn.Identity(), 0.0, Grey())  # type: ignore[arg-type]
-    painted = scene.drawn(decoder, torch.arange(1))  # type: ignore[arg-type]
+    path = PersonPath(nn.Identity(), decoder)
+    scene = module._Scene(path.encoder, [face], nn.Identity(), PLAIN, Grey())  # type: ignore[arg-type]
+    painted = scene.drawn(path, torch.arange(1))
     drawn = painted.detach()
     target = torch.from_numpy(face.crop).permute(2, 0, 1)[None] / 255
     outside = scene.inner[0, 0] == 0
@@ -76,6 +78,24 @@ def test_new_faces_are_drawn_into_their_frames_and_mouths_get_no_gradient() -> N
     x, y = face.points[module.MOUTH].mean(0).round().astype(int)
     cheek_x, cheek_y = face.points[[31, 2]].mean(0).round().astype(int)
     assert float(gradient[0, :, y, x].abs().max()) < 0.02 * float(gradient[0, :, cheek_y, cheek_x].abs().min())
+
+
+def test_where_the_network_s_own_mask_is_shut_the_target_stays_and_the_mask_gets_no_gradient() -> None:
+    face = met()
+    shown = torch.rand(1, 4, 128, 128, generator=torch.Generator().manual_seed(1))
+    shown[:, 3, :, :64], shown[:, 3, :, 64:] = 1, 0
+    decoder = Painted(shown)
+    path = PersonPath(nn.Identity(), decoder)
+    scene = module._Scene(path.encoder, [face], nn.Identity(), PLAIN, Grey())  # type: ignore[arg-type]
+    painted = scene.drawn(path, torch.arange(1))
+    target = torch.from_numpy(face.crop).permute(2, 0, 1)[None] / 255
+    torch.testing.assert_close(painted.detach()[..., 64:], target[..., 64:])
+    assert (painted.detach()[..., :64] - target[..., :64]).abs().mean() > 0.01
+    painted.sum().backward()  # type: ignore[no-untyped-call]
+    gradient = decoder.picture.grad
+    assert gradient is not None
+    assert float(gradient[:, 3].abs().max()) == 0
+    assert float(gradient[:, :3, :, :64].abs().max()) > 0
 
 
 @pytest.mark.weights
@@ -104,11 +124,13 @@ def test_the_way_ends_where_the_recogniser_is_content(demo_frames: list[Frame], 
     # another person's photo: the same face in negative
     views = [view(255 - demo_frames[0].image, people[0].landmarks)]
     known = torch.zeros(1, 64)
-    decoder = study(base, known, views, STUDIED, steps=0)
-    before = {name: value.clone() for name, value in decoder.state_dict().items()}
+    path = PersonPath(base.encoder, study(base, known, views, STUDIED, steps=0))
+    before = {name: value.clone() for name, value in path.state_dict().items()}
+    lessons = Lessons.of(base, views, STUDIED, np.random.default_rng(0))
+    pictures = crops_of(views, STUDIED.size)
 
     def moved(margin: float) -> tuple[float, Likeness]:
-        after, likeness = liken(decoder, base, views, faces, STUDIED, refiner, refine=0.6, margin=margin)
+        after, likeness = liken(path, lessons, pictures, faces, refiner, SwapSettings(), margin=margin)
         pairs = zip(after.state_dict().values(), before.values(), strict=True)
         return float(sum((a - b).abs().sum() for a, b in pairs)), likeness
 
@@ -127,7 +149,7 @@ def test_the_way_ends_where_the_recogniser_is_content(demo_frames: list[Frame], 
     assert 0 < part < whole
     monkeypatch.setattr(module, "ALIKE", 0.0)
     assert moved(1.0)[1].wanted == 0  # two who look alike are not driven apart
-    for name, value in decoder.state_dict().items():
+    for name, value in path.state_dict().items():
         assert torch.equal(value, before[name])  # a copy was moved
 
 
@@ -152,7 +174,7 @@ def test_a_person_from_a_photo_meets_the_faces_unless_it_is_told_not_to(
     assert isinstance(swapper, Meets)
     quiet: Any = {"progress": lambda _, k, n: None, "note": notes.append}
     assert swapper.meet([met()], SwapSettings(), **quiet) is swapper  # -1 is always had: nothing is moved, nothing compiled again
-    assert notes[0].startswith("eva: a recogniser finds new faces nearer to the photo than to the target by ")
+    assert notes[0].startswith("eva: a recogniser finds new faces nearer to the source than to the target by ")
     monkeypatch.setattr(module, "ALIKE", 10.0)
     monkeypatch.setattr(module, "STEPS", 1)
     monkeypatch.setattr(module, "HALVINGS", 1)

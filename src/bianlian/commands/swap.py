@@ -64,9 +64,9 @@ class Swap:
     photo's own expression."""
 
     likeness: float = MARGIN
-    """With --source: how much nearer to the photo than to the target a recogniser shall find the new face (distances of
-    descriptions, of which 0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the
-    footage until it is; -2 leaves it out."""
+    """How much nearer to the source than to the target a recogniser shall find the new face (distances of descriptions, of which
+    0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the footage until it is,
+    some seconds, none where it is already; a trained person's faceset must lie where training found it. -2 leaves it out."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -237,7 +237,7 @@ class Swap:
         parts = self.parts()
         if self.model is not None and not self.from_photos:
             run = self.model
-            return [Role(open_swapper(run, name), who, consent_of(run, name)) for who, name in parts]
+            return [Role(open_swapper(run, name, likeness=self.likeness), who, consent_of(run, name)) for who, name in parts]
         people = [(who, self.source or (Path(name),)) for who, name in parts]
         return photo_roles(
             people, settings, weights=self.model, steps=self.study, likeness=self.likeness, progress=progress, note=note

@@ -20,6 +20,7 @@ from bianlian.errors import ConfigError
 from bianlian.model.blocks import Down, Upscale
 from bianlian.model.losses import dssim, edge_l1, weighted_l1
 from bianlian.model.octave import Maps, check_octave, convolution
+from bianlian.model.path import PersonPath
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,6 @@ class Autoencoder(nn.Module):
         codes = self.encoder(torch.cat(list(crops))).split([len(c) for c in crops])
         return [decoder(code) for decoder, code in zip(self.decoders, codes, strict=True)]
 
-    def path(self, person: int) -> nn.Sequential:
+    def path(self, person: int) -> PersonPath:
         """Encoder and decoder that draw person number ``person`` in any pose: (B, 3, S, S) -> (B, 3, S, S)."""
-        return nn.Sequential(self.encoder, self.decoders[person])
+        return PersonPath(self.encoder, self.decoders[person])

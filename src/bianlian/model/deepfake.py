@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig
 from bianlian.model.base import fold_base
 from bianlian.model.blocks import init_weights
 from bianlian.model.card import ModelCard
+from bianlian.model.path import PersonPath
 from bianlian.model.plain import plain_defaults, plain_groups, plain_step
 from bianlian.model.protocol import Batch, Engine
 
@@ -45,7 +46,7 @@ class Deepfake:
         """Side of the crops in pixels."""
         return self.config.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 3, S, S)."""
         return self.networks.path(person)
 

@@ -16,6 +16,7 @@ from bianlian.model.autoencoder import Decoder, DeepfakeConfig, Encoder
 from bianlian.model.base import fold_base
 from bianlian.model.blocks import init_weights
 from bianlian.model.card import ModelCard
+from bianlian.model.path import PersonPath
 from bianlian.model.plain import plain_defaults, plain_groups, plain_step
 from bianlian.model.protocol import Batch, Engine
 
@@ -57,9 +58,9 @@ class FaceReplace:
         """Side of the crops in pixels."""
         return self.config.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give the person's encoder and the decoder: (B, 3, S, S) -> (B, 3, S, S)."""
-        return nn.Sequential(self.networks.encoders[person], self.networks.decoder)
+        return PersonPath(self.networks.encoders[person], self.networks.decoder)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights with the optimiser settings they want, for Adam."""

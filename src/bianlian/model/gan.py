@@ -23,6 +23,7 @@ from bianlian.model.gan_light import LightDecoder, LightEncoder, load_folded, st
 from bianlian.model.gan_losses import edges, feature_distance, l1, mask_loss, reconstruction, relativistic, toward
 from bianlian.model.gan_nets import GanDecoder, GanEncoder, Judge, init_gan
 from bianlian.model.masked import MaskedPath, front_loss
+from bianlian.model.path import PersonPath
 from bianlian.model.perceptual import Perceptual, open_perceptual
 from bianlian.model.plain import mean_over_faces, reported
 from bianlian.model.protocol import Batch, Engine
@@ -136,7 +137,7 @@ class Gan:
         """Side of the crops in pixels."""
         return self.config.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 4, S, S), the mask last."""
         return MaskedPath(self.networks.encoder, self.networks.decoders[person], self.networks.visible, signed=True)
 

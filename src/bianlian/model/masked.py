@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from bianlian.model.autoencoder import Decoder, DeepfakeConfig
 from bianlian.model.drawn import Drawn, seen_alone
 from bianlian.model.octave import convolution
+from bianlian.model.path import PersonPath
 
 OPEN = 3.0
 """First bias of the mask: sigmoid(3) = 0.95."""
@@ -29,19 +30,25 @@ class MaskedDecoder(nn.Module):
         return Drawn(torch.sigmoid(self.plain.rgb(maps)), torch.sigmoid(self.alpha(maps)))
 
 
-class MaskedPath(nn.Module):
+class MaskedPath(PersonPath):
     """Encoder and a decoder of ``Drawn``, for swaps: (B, 3, S, S) in [0, 1] -> (B, 4, S, S) in [0, 1], the mask last."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, visible: nn.Module | None = None, *, signed: bool) -> None:
         """Join them. visible: see ``visible.Visible``. signed: the decoder's pictures are in [-1, 1]."""
-        super().__init__()
-        self.encoder, self.decoder, self.visible, self.signed = encoder, decoder, visible, signed
+        super().__init__(encoder, decoder)
+        self.visible, self.signed = visible, signed
 
     def forward(self, x: Tensor) -> Tensor:
         """Draw the face and the mask."""
         drawn = seen_alone(self.decoder(self.encoder(x)), None if self.visible is None else self.visible(x))
-        rgb = (drawn.rgb + 1) / 2 if self.signed else drawn.rgb
-        return torch.cat([rgb, drawn.mask], 1)
+        return self._joined(drawn)
+
+    def draw(self, codes: Tensor) -> Tensor:
+        """Draw what the encoder described, whatever is in front: its codes -> (B, 4, S, S)."""
+        return self._joined(self.decoder(codes))
+
+    def _joined(self, drawn: Drawn) -> Tensor:
+        return torch.cat([(drawn.rgb + 1) / 2 if self.signed else drawn.rgb, drawn.mask], 1)
 
 
 def front_loss(mask: Tensor, where_hidden: Tensor, where_bare: Tensor, *, hidden: float, bare: float) -> Tensor:

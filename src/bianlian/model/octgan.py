@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bianlian.model.card import ModelCard
 from bianlian.model.gan import Gan, GanNetworks
 from bianlian.model.gan_config import GanConfig
+from bianlian.model.path import PersonPath
 from bianlian.model.protocol import Batch, Engine
 
 OCTAVE = 0.25
@@ -46,7 +47,7 @@ class OctGan:
         """Side of the crops in pixels."""
         return self._gan.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give encoder and decoder that draw person number ``person``, see ``Gan.path``."""
         return self._gan.path(person)
 

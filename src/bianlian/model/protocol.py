@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from bianlian.model.card import ModelCard
+from bianlian.model.path import PersonPath
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ class Trainable(Protocol):
         """Side of the crops in pixels."""
         ...
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give the networks that draw person number ``person`` in any pose: (B, 3, S, S) -> (B, 3, S, S) in [0, 1].
 
         A network with a mask of its own gives (B, 4, S, S): the mask, in [0, 1], comes last.

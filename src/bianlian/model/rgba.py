@@ -22,6 +22,7 @@ from bianlian.model.card import ModelCard
 from bianlian.model.drawn import Drawn, masked, seen_alone
 from bianlian.model.losses import weighted_l1
 from bianlian.model.masked import MaskedDecoder, MaskedPath, front_loss, open_mask
+from bianlian.model.path import PersonPath
 from bianlian.model.plain import descend, plain_defaults, plain_groups
 from bianlian.model.protocol import Batch, Engine
 from bianlian.model.visible import Visible
@@ -116,7 +117,7 @@ class Rgba:
         """Side of the crops in pixels."""
         return self.config.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 4, S, S), the mask last."""
         return MaskedPath(self.networks.encoder, self.networks.decoders[person], self.networks.visible, signed=False)
 

@@ -20,6 +20,7 @@ from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig
 from bianlian.model.base import fold_base
 from bianlian.model.blocks import init_weights
 from bianlian.model.card import ModelCard
+from bianlian.model.path import PersonPath
 from bianlian.model.plain import plain_defaults, plain_step
 from bianlian.model.protocol import Batch, Engine
 
@@ -100,7 +101,7 @@ class Tuned:
         """Side of the crops in pixels."""
         return self.config.size
 
-    def path(self, person: int) -> nn.Module:
+    def path(self, person: int) -> PersonPath:
         """Give encoder and decoder that draw person number ``person``: (B, 3, S, S) -> (B, 3, S, S)."""
         return self.networks.inner.path(person)
 

@@ -15,18 +15,19 @@ from torch import Tensor, nn
 
 from bianlian.errors import ConfigError, WeightsError
 from bianlian.identity.people import centre
-from bianlian.model.autoencoder import Decoder, DeepfakeConfig
+from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.model.base import Base, filled_base
 from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
+from bianlian.model.path import PersonPath
 from bianlian.runtime import Network, compile_module
-from bianlian.swap.liken import MARGIN, liken
+from bianlian.swap.liken import LEAST, MARGIN, check_likeness, liken, likeness_line
 from bianlian.swap.meet import Met
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.pipeline import Role
 from bianlian.swap.refine import load_refiner
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.study import EDGE, STEPS, study
+from bianlian.swap.study import EDGE, STEPS, Lessons, crops_of, study
 from bianlian.swap.swapper import CompiledSwapper
 from bianlian.types import Note, Progress, silent
 from bianlian.weights import CARDS, locate
@@ -34,8 +35,6 @@ from bianlian.weights import CARDS, locate
 BASE, ONE_PHOTO = "base-light-128", "one photo"
 """Card of the base that ships, and what reports call the networks from one photo."""
 CONFIG = CONFIGS["compact"]
-LEAST = -2.0
-"""A likeness that every face has: it is left as it is."""
 STUDIED = DeepfakeConfig(size=CONFIG.size, edge=EDGE)
 """Settings of the base."""
 
@@ -58,8 +57,7 @@ def photo_roles(
     """
     if steps < 0:
         raise ConfigError(f"study must be 0 steps or more, got {steps}; {STEPS} is the default")
-    if not LEAST <= likeness <= 1:
-        raise ConfigError(f"likeness must lie in [{LEAST:g}, 1], got {likeness}; {MARGIN} is the default, {LEAST:g} leaves it")
+    check_likeness(likeness)
     artist, eyes = open_artist(weights), Eyes.open(settings)
     sitters = [(who, sit(photos, eyes, note=note)) for who, photos in people]
     told = [tell_artist(artist, sitter, steps=steps, likeness=likeness, progress=progress) for _, sitter in sitters]
@@ -129,25 +127,22 @@ class PhotoSwapper(CompiledSwapper):
         self, faces: Sequence[Met], settings: SwapSettings, *, progress: Progress = silent, note: Note = silent
     ) -> CompiledSwapper:
         """Fit the person to some of the faces that are replaced -> itself when nothing had to be moved. Raises WeightsError."""
-        decoder, likeness = liken(
-            self._told.decoder,
-            self._artist.base,
-            self._sitter.views,
+        base, views = self._artist.base, self._sitter.views
+        path, likeness = liken(
+            PersonPath(base.encoder, self._told.decoder),
+            Lessons.of(base, views, STUDIED, np.random.default_rng(0)),
+            crops_of(views, STUDIED.size),
             faces,
-            STUDIED,
             load_refiner().requires_grad_(False),
-            refine=settings.refine,
+            settings,
             margin=self._likeness,
             progress=progress,
         )
-        note(
-            f"{self.person}: a recogniser finds new faces nearer to the photo than to the target by {likeness.after:+.2f}"
-            f" ({likeness.before:+.2f} before they were fitted, {likeness.wanted:+.2f} wanted)"
-        )
+        note(likeness_line(self.person, likeness))
         if not likeness.share:
             return self
-        told = Told(self._artist, decoder, self._told.told)
-        return CompiledSwapper(_compiled(told, self.size, self._threads), self.size, self.person)
+        fitted = Told(self._artist, path.decoder, self._told.told)
+        return CompiledSwapper(_compiled(fitted, self.size, self._threads), self.size, self.person)
 
 
 class Told(nn.Module):
@@ -158,7 +153,7 @@ class Told(nn.Module):
 
     told: Tensor
 
-    def __init__(self, artist: Artist, decoder: Decoder, told: Tensor) -> None:
+    def __init__(self, artist: Artist, decoder: nn.Module, told: Tensor) -> None:
         super().__init__()
         self.encoder, self.decoder, self.network = artist.base.encoder, decoder, artist.network
         self.register_buffer("told", told)

@@ -9,7 +9,7 @@ own light and expression.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,23 +56,28 @@ def view(image: Image, landmarks: Landmarks) -> View:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """What photos are studied on. pictures (V, 3, S, S) in [0, 1], weights (V, 1, S, S); codes: of the pictures, by the encoder."""
+    """What a person is studied on. pictures (V, 3, S, S) in [0, 1], weights (V, 1, S, S); codes: of the pictures, by the encoder.
+
+    config: weights of the losses.
+    """
 
     pictures: Tensor
     weights: Tensor
     codes: Tensor
+    config: DeepfakeConfig
 
     @classmethod
-    def of(cls, base: Base, views: Sequence[View], size: int, rng: np.random.Generator) -> Lessons:
-        """Change the photos at random, see ``VIEWS``. size: of the base."""
-        pictures, weights = _changed(views, size, rng)
+    def of(cls, base: Base, views: Sequence[View], config: DeepfakeConfig, rng: np.random.Generator) -> Lessons:
+        """Change photos at random, see ``VIEWS``. config: of the base."""
+        pictures, weights = _changed(views, config.size, rng)
         with torch.no_grad():
-            return cls(pictures, weights, base.encoder(pictures))
+            return cls(pictures, weights, base.encoder(pictures), config)
 
-    def losses(self, decoder: Decoder, config: DeepfakeConfig, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Let a decoder draw some of the pictures."""
+    def losses(self, draw: Callable[[Tensor], Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
+        """Let a decoder draw some of the pictures from their codes; a mask in its fourth channel is passed over."""
         some = torch.from_numpy(rng.permutation(len(self.pictures))[:BATCH])
-        return reconstruction_losses(config, decoder(self.codes[some]), self.pictures[some], self.weights[some])
+        drawn = draw(self.codes[some])[:, :3]
+        return reconstruction_losses(self.config, drawn, self.pictures[some], self.weights[some])
 
 
 def crops_of(views: Sequence[View], size: int) -> Tensor:
@@ -93,12 +98,12 @@ def study(
     if steps:
         keep_memory()
         rng = np.random.default_rng(0)
-        lessons = Lessons.of(base, views, config.size, rng)
+        lessons = Lessons.of(base, views, config, rng)
         optimizer = torch.optim.Adam(decoder.parameters(), lr=RATE, fused=True)
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, (steps - step) / (FALLS * steps))
-            losses = lessons.losses(decoder, config, rng)
+            losses = lessons.losses(decoder, rng)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bianlian.errors import WeightsError
 from bianlian.files import replacing
 from bianlian.train.batches import AHEAD
-from bianlian.train.cpu import keep_memory
+from bianlian.train.cpu import best_precision, keep_memory
 from bianlian.train.pairs import WEIGHT_STEPS
 
 AVERAGE = 0.998
@@ -109,6 +109,7 @@ def pretrain(
     """
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    halved = best_precision(device.type == "cuda") == "bf16-mixed"
     network, state = recipe.network, out.with_name(out.name + ".state")
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
@@ -124,7 +125,7 @@ def pretrain(
             for group in optimizer.param_groups:
                 group["lr"] = config.lr * rate
             batch = tuple(torch.from_numpy(array).to(device) for array in next(batches))
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            with torch.autocast(device.type, torch.bfloat16, enabled=halved):
                 drawn = recipe.draw(batch)
             more = rival.learn(drawn.detach().float(), batch) if rival is not None else {}
             losses = recipe.losses(drawn.float(), batch)
