@@ -22,12 +22,21 @@ from time import perf_counter, process_time
 import torch
 from torch import Tensor
 
+from bianlian.model import small_map
 from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig, reconstruction_losses
 from bianlian.model.blocks import init_weights
 from bianlian.train.cpu import best_precision, keep_memory
 
-CASES = ("plain fp32", "person after person", "+ fused Adam", "+ channels last", "+ kept memory", "+ bf16 (as chosen here)")
-"""The last three include all above them, from "+ fused Adam" on."""
+CASES = (
+    "plain fp32",
+    "person after person",
+    "+ fused Adam",
+    "+ channels last",
+    "+ kept memory",
+    "+ small maps as products",
+    "+ bf16 (as chosen here)",
+)
+"""The last four include all above them, from "+ fused Adam" on."""
 FACES = 8
 
 
@@ -36,6 +45,8 @@ def step_times(case: str, width: str, size: int, runs: int, clock: Callable[[], 
     level = max(0, CASES.index(case) - 1)
     if level >= 3:
         keep_memory()
+    if level < 4:
+        small_map.SMALL = 0
     config = DeepfakeConfig(size=size, width=width)
     net = Autoencoder(config, 2)
     init_weights(net, torch.Generator().manual_seed(0))
@@ -44,7 +55,7 @@ def step_times(case: str, width: str, size: int, runs: int, clock: Callable[[], 
     adam = torch.optim.Adam(net.parameters(), lr=config.lr, betas=config.betas, fused=level >= 1)
     faces = [torch.rand(FACES, 3, size, size).contiguous(memory_format=order) for _ in range(2)]
     weight = torch.ones(FACES, 1, size, size)
-    bf16 = level >= 4 and best_precision(cuda=False) == "bf16-mixed"
+    bf16 = level >= 5 and best_precision(cuda=False) == "bf16-mixed"
 
     def loss(drawn: Tensor, person: int) -> Tensor:
         return reconstruction_losses(config, drawn, faces[person], weight)["total"]

@@ -174,7 +174,7 @@ def test_a_person_from_a_photo_meets_the_faces_unless_it_is_told_not_to(
     assert isinstance(swapper, Meets)
     quiet: Any = {"progress": lambda _, k, n: None, "note": notes.append}
     assert swapper.meet([met()], SwapSettings(), **quiet) is swapper  # -1 is always had: nothing is moved, nothing compiled again
-    assert notes[0].startswith("eva: a recogniser finds new faces nearer to the source than to the target by ")
+    assert notes[0].startswith("eva: a recogniser finds nine new faces in ten nearer to the source than ")
     monkeypatch.setattr(module, "ALIKE", 10.0)
     monkeypatch.setattr(module, "STEPS", 1)
     monkeypatch.setattr(module, "HALVINGS", 1)

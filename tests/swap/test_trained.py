@@ -43,7 +43,7 @@ def test_a_trained_person_is_moved_until_the_recogniser_is_content(trained: Path
     drawing = eager.meet(faces, SwapSettings(), note=notes.append, **QUIET)
     assert not isinstance(drawing, Meets)
     assert (drawing.person, drawing.size) == ("ana", 64)
-    assert notes[0].startswith("ana: a recogniser finds new faces nearer to the source than to the target by ")
+    assert notes[0].startswith("ana: a recogniser finds nine new faces in ten nearer to the source than ")
     crops = np.stack([face.crop for face in faces])
     assert (drawing.swap(crops)[0] != eager.swap(crops)[0]).any()
     content = open_swapper(trained, "ana", likeness=-1.0, threads=1)

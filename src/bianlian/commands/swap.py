@@ -64,9 +64,9 @@ class Swap:
     photo's own expression."""
 
     likeness: float = MARGIN
-    """How much nearer to the source than to the target a recogniser shall find the new face (distances of descriptions, of which
-    0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the footage until it is,
-    some seconds, none where it is already; a trained person's faceset must lie where training found it. -2 leaves it out."""
+    """How much nearer to the source than to the target a recogniser shall find nine new faces in ten (distances of descriptions,
+    of which 0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the footage until
+    it is, some seconds, none where it is already; a trained person's faceset must lie where training found it. -2 leaves it out."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).

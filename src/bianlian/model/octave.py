@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bianlian.errors import ConfigError
+from bianlian.model.small_map import SmallMapConv2d
 
 Maps = Tensor | tuple[Tensor, Tensor]
 """Features: (B, C, H, W), or high (B, C1, H, W) and low (B, C2, H / 2, W / 2)."""
@@ -52,7 +53,7 @@ def each(work: Callable[[Tensor], Tensor], maps: Maps) -> Maps:
 
 def same_conv(channels: int, filters: int, kernel: int, *, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """Make a convolution that keeps the size (or halves it); an even kernel wants ``padded`` input."""
-    return nn.Conv2d(channels, filters, kernel, stride=stride, padding=(kernel - 1) // 2, bias=bias)
+    return SmallMapConv2d(channels, filters, kernel, stride=stride, padding=(kernel - 1) // 2, bias=bias)
 
 
 def padded(x: Tensor, kernel: int) -> Tensor:
