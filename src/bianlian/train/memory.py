@@ -117,6 +117,7 @@ def _peak(run: RunConfig, batch: int) -> int:
     """Most bytes that live at once in a step that is not the first."""
     with FakeTensorMode(allow_non_fake_inputs=True), _Count() as count:
         model = run.build()
+        _order(model.networks)
         count.extra(model.networks, 3)  # the moving average, and the optimiser's two moments
         cast = torch.autocast("cpu", torch.bfloat16) if "bf16" in run.precision else nullcontext()
 
@@ -129,6 +130,15 @@ def _peak(run: RunConfig, batch: int) -> int:
         faces = [_faces(model.shares * batch, model.size) for _ in model.people]
         model.step(faces, Engine(networks, _Idle(model.parameter_groups()), _backward, iteration=_LATE))
     return int(count.most)
+
+
+def _order(networks: torch.nn.Module) -> None:
+    """Lay weights out as the loop does; ``Module.to`` cannot while nothing is computed."""
+    for module in networks.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            if weight.ndim == 4:
+                laid = weight.detach().contiguous(memory_format=torch.channels_last)
+                setattr(module, name, torch.nn.Parameter(laid, weight.requires_grad))
 
 
 def _faces(batch: int, size: int) -> Batch:
