@@ -16,6 +16,7 @@ from bianlian.errors import ConfigError
 from bianlian.files import replacing
 from bianlian.score.benchmark import NO_SWAP, TRUTH, Bench, Pair, Row, as_json, read_pairs, result_of, table
 from bianlian.score.settings import ScoreSettings
+from bianlian.swap.liken import MARGIN
 from bianlian.train.run import open_run
 from bianlian.train.start import Choices
 from bianlian.types import Note, Progress
@@ -68,6 +69,9 @@ class BenchCommand:
     seed: int = 0
     """Fixes rendered pairs, and what such a model starts from and sees; on a CPU the same seed gives the same table."""
 
+    likeness: float = MARGIN
+    """How far swaps that are made here are fitted to the footage by the recogniser that measures, see `bianlian swap`; -2: not at all."""
+
     name: str | None = None
     """The method's name in the table."""
 
@@ -113,10 +117,10 @@ class BenchCommand:
 
     def _how(self) -> dict[str, object]:
         if self.model is not None:
-            return {"model": self.model, "iterations": self.iterations, "seed": self.seed}
+            return {"model": self.model, "iterations": self.iterations, "seed": self.seed, "likeness": self.likeness}
         if self.run_folder is not None:
             run = open_run(self.run_folder)
-            return {"model": run.model, "settings": run.settings, "seed": run.seed, "to": self.to}
+            return {"model": run.model, "settings": run.settings, "seed": run.seed, "to": self.to, "likeness": self.likeness}
         return {} if self.results is None else {"results": "given"}
 
     def _rendered(self) -> None:
@@ -136,7 +140,8 @@ class BenchCommand:
         if run is None:
             run = self._trained(pair, progress, note)
         out = self.out / "results" / f"{pair.name}{pair.target.suffix or '.mp4'}"
-        api.swap(pair.target, run, self.to if self.run_folder is not None else "source", out, progress=progress, note=note)
+        to = self.to if self.run_folder is not None else "source"
+        api.swap(pair.target, run, to, out, likeness=self.likeness, progress=progress, note=note)
         return out
 
     def _trained(self, pair: Pair, progress: Progress, note: Note) -> Path:

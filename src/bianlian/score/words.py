@@ -66,7 +66,7 @@ def recogniser(score: Score) -> Said:
     name = score.settings.describer
     if score.made.fitted:
         return Said(
-            f"Identity is scored by the describer '{name}'. This swap from a photo was fitted until dlib's found the faces "
+            f"Identity is scored by the describer '{name}'. This swap was fitted until dlib's found the faces "
             "like enough: the identity figures are too good if that is the one.",
             True,
         )
