@@ -70,7 +70,8 @@ class BenchCommand:
     """Fixes rendered pairs, and what such a model starts from and sees; on a CPU the same seed gives the same table."""
 
     likeness: float = MARGIN
-    """How far swaps that are made here are fitted to the footage by the recogniser that measures, see `bianlian swap`; -2: not at all."""
+    """How far swaps that are made here are fitted to the footage by the recogniser that measures, see `bianlian swap`; -2 leaves
+    it out."""
 
     name: str | None = None
     """The method's name in the table."""
