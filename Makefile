@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WEIGHTS := $(VENV)/.weights
-MINUTES ?= 5
+MINUTES ?= 3
 INPUTS ?= 200000
 KILLS ?= 20
 

@@ -43,7 +43,7 @@ class Demo:
     out: Annotated[Path, arg(aliases=["-o"])] = Path("demo-out")
     """Folder to write to; a demo that is there already is replaced."""
 
-    minutes: float = 5.0
+    minutes: float = 3.0
     """Minutes of training."""
 
     every: int = 2
