@@ -7,7 +7,7 @@ import torch
 
 from bianlian.errors import ConfigError
 from bianlian.model.drawn import Drawn, masked
-from bianlian.model.gan_config import SCHEDULE, GanConfig, GanWeights, Phase, phase_at
+from bianlian.model.gan_config import SCHEDULE, SHORT_SCHEDULE, GanConfig, GanWeights, Phase, phase_at
 from bianlian.model.gan_losses import (
     edges,
     eyes_l1,
@@ -88,6 +88,15 @@ def test_mask_is_kept_small_or_above_the_hinge_and_smooth() -> None:
     close(variation(mask), 0.5 / 7)
     close(variation(mask.transpose(2, 3)), 0.5 / 7)
     close(mask_loss(mask, WEIGHTS, Phase(0)), 0.01 * 0.45 + 0.1 * 0.5 / 7)
+
+
+def test_for_who_starts_from_the_base_the_mask_is_opened_in_every_phase() -> None:
+    for phase in SHORT_SCHEDULE:
+        mask = flat(0.6, 1).requires_grad_()
+        mask_loss(mask, WEIGHTS, phase).backward()  # type: ignore[no-untyped-call]
+        assert mask.grad is not None
+        assert (mask.grad < 0).all()
+        close(mask_loss(flat(0.96, 1), WEIGHTS, phase), 0)
 
 
 def test_feature_distance_is_of_instance_normalised_maps() -> None:
