@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bianlian.swap.liken import LEAST
 from bianlian.swap.meet import Meets, Met
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.swapper import TrainedSwapper, open_swapper
+from bianlian.train.run import open_run
 
 QUIET: dict[str, Any] = {"progress": lambda _, k, n: None}
 
@@ -49,6 +51,15 @@ def test_a_trained_person_is_moved_until_the_recogniser_is_content(trained: Path
     content = open_swapper(trained, "ana", likeness=-1.0, threads=1)
     assert isinstance(content, TrainedSwapper)
     assert content.meet(faces, SwapSettings(), note=notes.append, **QUIET) is content
+
+
+def test_somebody_else_s_faceset_in_its_place_is_not_used(trained: Path) -> None:
+    notes, swapper = list[str](), open_swapper(trained, "ana", threads=1)
+    assert isinstance(swapper, TrainedSwapper)
+    other = Path(open_run(trained).people[1].faceset)
+    swapper._school = replace(swapper._school, faceset=other)
+    assert swapper.meet(met(1), SwapSettings(), note=notes.append, **QUIET) is swapper
+    assert notes[0].endswith(f"not fitted to the footage: {other} holds ben now, wanted ana")
 
 
 def test_without_the_faceset_or_the_recogniser_they_are_swapped_as_trained(

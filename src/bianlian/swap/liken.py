@@ -78,7 +78,7 @@ class _Scene:
     ) -> None:
         self.refiner, self.settings, self.recogniser = refiner, settings, recogniser
         self.targets = torch.from_numpy(np.stack([face.crop for face in faces]).transpose(0, 3, 1, 2).astype(np.float32) / 255)
-        self.inner, self.mouths = (_planes([mask(face, settings) for face in faces]) for mask in (_inner, _mouth))
+        self.inner, self.mouths = _planes([_inner(face, settings) for face in faces]), _planes([_mouth(face) for face in faces])
         with torch.no_grad():
             self.codes = encoder(self.targets)
             self.theirs = recogniser.look(self.targets)[0].mean(0)
@@ -247,8 +247,7 @@ def _inner(face: Met, settings: SwapSettings) -> Mask:
     return hull_mask(outline(Landmarks(face.points, "ibug68")), size, erode=settings.erode, feather=settings.feather)
 
 
-def _mouth(face: Met, settings: SwapSettings) -> Mask:
-    del settings
+def _mouth(face: Met) -> Mask:
     ring = face.points[MOUTH]
     ring = ring.mean(0) + _WIDER * (ring - ring.mean(0))
     mask = np.zeros(face.crop.shape[:2], np.float32)

@@ -69,8 +69,8 @@ class CompiledSwapper:
 class TrainedSwapper(CompiledSwapper):
     """A trained person who can be fitted to the footage, see ``swap.liken``. For one thread at a time."""
 
-    def __init__(self, network: Network, path: PersonPath, school: School, person: str, threads: int) -> None:
-        super().__init__(network, school.size, person)
+    def __init__(self, network: Network, path: PersonPath, school: School, threads: int) -> None:
+        super().__init__(network, school.size, school.person)
         self._path, self._school, self._threads = path, school, threads
 
     def meet(
@@ -98,6 +98,7 @@ class TrainedSwapper(CompiledSwapper):
 class School:
     """What a person is kept like while they are fitted: their faceset, as training changed it, and the margin that is wanted."""
 
+    person: str
     faceset: Path
     size: int
     held_out: float
@@ -105,8 +106,11 @@ class School:
     margin: float
 
     def teach(self, path: PersonPath) -> tuple[Lessons, Tensor]:
-        """Give lessons, and pictures as they are, (N, 3, S, S). Raises FacesetError, NoFaceError."""
-        people = People([Faceset.open(self.faceset)], self.held_out)
+        """Give lessons, and pictures as they are, (N, 3, S, S). Raises FacesetError, NoFaceError, InputError."""
+        faceset = Faceset.open(self.faceset)
+        if faceset.person != self.person:
+            raise InputError(f"{self.faceset} holds {faceset.person} now, wanted {self.person}")
+        people = People([faceset], self.held_out)
         maker = BatchMaker(people, self.size, LESSONS, self.augment, seed=0)
         batch = maker.make(0)[0]
         with torch.no_grad():
@@ -132,8 +136,8 @@ def open_swapper(run: Path, to: str, *, likeness: float = MARGIN, threads: int |
     if likeness <= LEAST:
         return CompiledSwapper(network, model.size, to)
     faceset = Path(config.people[person].faceset)
-    school = School(faceset, model.size, config.training.held_out, config.augment, likeness)
-    return TrainedSwapper(network, path, school, to, cores)
+    school = School(to, faceset, model.size, config.training.held_out, config.augment, likeness)
+    return TrainedSwapper(network, path, school, cores)
 
 
 def _compiled(path: PersonPath, size: int, threads: int) -> Network:
