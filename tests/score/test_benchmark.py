@@ -13,6 +13,7 @@ import pytest
 from bianlian.cli import main
 from bianlian.errors import InputError
 from bianlian.score.benchmark import COLUMNS, Pair, Row, means, read_pairs, result_of, table
+from bianlian.swap.liken import MARGIN
 from bianlian.video import VideoWriter, frames, probe
 
 
@@ -128,7 +129,7 @@ def test_a_model_is_trained_for_each_pair_without_its_truth(pairs: Path, tmp_pat
     ]
     assert main(words) == 0
     found = json.loads((out / "quality.json").read_text())
-    assert found["how"] == {"model": "deepfake", "iterations": 1, "seed": 7}
+    assert found["how"] == {"model": "deepfake", "iterations": 1, "seed": 7, "likeness": MARGIN}
     assert [r["method"] for r in found["rows"]] == ["no swap", "truth", "deepfake"]
     work = out / "work" / "ben_from_ana"
     assert sorted(p.name for p in work.iterdir()) == ["deepfake-1-7", "source", "target"]
