@@ -1,9 +1,10 @@
 """A convolution that is trained as one matrix product where maps are small.
 
-The innermost layers of an autoencoder have thousands of channels and maps of 4x4 or 8x8. For these the convolution of oneDNN
-spends its time in the gradient of the weights. Written as a product of the neighbourhoods (im2col) with the weights the same step
-takes 0.4 of the time in float32 and in bf16 (forward and backward, 16 x 1024 x 4x4, 3x3 to 2048 channels: 405 -> 163 ms, 233 ->
-104 ms on two cores); from maps of 16x16 on it takes longer. Values differ by rounding alone.
+The innermost layers of a wide autoencoder have thousands of channels and maps of 4x4 or 8x8. For these the convolution of oneDNN
+spends its time in the gradient of the weights. Written as a product of the neighbourhoods (im2col) with the weights, forward and
+backward take on two cores, in float32 and bf16: 16 x 1024 x 4x4, 3x3 to 2048 channels 0.40 and 0.45 of the time; 16 x 512 x 8x8,
+5x5 with stride 2 to 1024, 0.37 and 0.64; 8 x 512 x 8x8, 3x3 to 1024, 0.86 and 0.57; narrow ones 0.74 and 0.37 (16 x 192 x 4x4,
+3x3 to 768), 1.22 and 0.81 (16 x 256 x 8x8, 5x5 to 192). From maps of 16x16 on it takes longer. Values differ by rounding alone.
 """
 
 from __future__ import annotations
