@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bianlian.score.benchmark import NO_SWAP, TRUTH
 
-TRUTHS = {"truth_perceptual": -1, "truth_landmarks": -1, "truth_ssim": 1, "truth_psnr": 1}
+TRUTHS = {"truth_perceptual": -1, "truth_l1": -1, "truth_landmarks": -1, "truth_ssim": 1, "truth_psnr": 1}
 """Figures against the truth, and which way is better."""
 PLAIN = {
     "score_without_truth": 1, "id_margin": 1, "pose_error": -1, "expression_missed": -1, "sharpness_ratio": 1, "jitter_excess": -1,

@@ -14,7 +14,8 @@ from bianlian.model.base import Base
 from bianlian.model.blocks import init_weights
 from bianlian.model.deepfake import Deepfake
 from bianlian.model.gan import ARTISTS, JUDGES, Gan, GanNetworks
-from bianlian.model.gan_config import GanConfig, GanWeights
+from bianlian.model.gan_config import GanConfig, GanWeights, Phase
+from bianlian.model.gan_losses import edges, mask_loss, reconstruction
 from bianlian.model.protocol import Batch, Engine
 
 pytestmark = pytest.mark.usefixtures("slim")
@@ -82,6 +83,41 @@ def test_a_step_moves_everybody_and_names_its_losses(settings: dict[str, Any]) -
     assert moved == {"encoder", "decoders", "judges"}
     assert len(model.networks.judges) == (1 if settings.get("judges") == "one" else 2)
     assert all(w.requires_grad for w in model.networks.parameters())
+
+
+def test_without_judges_a_step_is_one_on_either_half() -> None:
+    model, twin = gan(schedule="short", iterations=10), gan(schedule="short", iterations=10)
+    before = {name: value.clone() for name, value in model.networks.state_dict().items()}
+    batch, optimizers = faces(), [torch.optim.Adam(m.parameter_groups()) for m in (model, twin)]
+    told = model.step(batch, Engine(model.networks, optimizers[0], torch.Tensor.backward, 0))
+    assert float(told["judge"]) == 0
+    assert "adversarial" not in told
+    assert "perceptual" not in told
+    for half in (slice(0, 1), slice(1, 2)):  # by hand: the artists' own losses, no judge near
+        optimizers[1].zero_grad()
+        drawn = twin.networks.draw([b.warped[half] for b in batch])
+        losses = []
+        for d, b in zip(drawn, batch, strict=True):
+            truth, weights = b.truth[half] * 2 - 1, twin.config.weights
+            seen = (truth, b.eyes[half], weights.eyes)
+            drawing = reconstruction(d, *seen) + weights.edge * edges(d.rgb, *seen)
+            losses.append(drawing + mask_loss(d.mask, weights, Phase(0, hinge=0.95)))
+        torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+        optimizers[1].step()
+    for name, value in model.networks.state_dict().items():
+        torch.testing.assert_close(value, twin.networks.state_dict()[name], rtol=1e-4, atol=1e-6)
+        assert not name.startswith("judges") or torch.equal(value, before[name])
+    assert not torch.equal(model.networks.state_dict()["encoder.plain.spread.weight"], before["encoder.plain.spread.weight"])
+
+
+def test_the_judges_come_by_the_clock_where_it_is_ahead() -> None:
+    for clock, judged in ((0.4, False), (0.6, True)):
+        model = gan(schedule="short")
+        engine = Engine(model.networks, torch.optim.Adam(model.parameter_groups()), torch.Tensor.backward, 0, clock=clock)
+        assert ("adversarial" in model.step(faces(), engine)) == judged
+    model = gan(perceptual="base")  # the reference's phases are of iterations
+    engine = Engine(model.networks, torch.optim.Adam(model.parameter_groups()), torch.Tensor.backward, 0, clock=0.9)
+    assert "perceptual" not in model.step(faces(), engine)
 
 
 def test_the_mask_is_taught_to_leave_what_is_in_front_as_filmed() -> None:

@@ -66,7 +66,7 @@ def test_a_mean_leaves_out_what_was_not_measured_and_the_table_shows_it() -> Non
     assert means(rows)["truth_psnr"] == 20
     assert np.isnan(means(rows)["id_margin"])
     lines = table(rows).splitlines()
-    assert lines[2].startswith("| **m** | mean | 50.0 | – | – | – | 20.00 |")
+    assert lines[2].startswith("| **m** | mean | 50.0 | – | – | – | – | 20.00 |")
     assert lines[4].startswith("| m | b | 60.0 | – | – | – | – |")
 
 

@@ -11,7 +11,7 @@ import pytest
 from defects import Clip, Clips, measured
 
 from bianlian.identity.people import centre
-from bianlian.score import truth_points, truth_psnr, truth_ssim
+from bianlian.score import truth_l1, truth_points, truth_psnr, truth_ssim
 from bianlian.score.identity import identity_metrics
 from bianlian.score.people import People
 from bianlian.score.score import PLAIN
@@ -120,7 +120,7 @@ def test_the_margin_says_whose_face_it_is(clip: Clips, donor: Clips) -> None:
 
 
 def test_the_truth_metrics_rank_what_is_nearer_to_the_truth(clip: Clips, donor: Clips) -> None:
-    metrics = [truth_psnr.METRIC, truth_ssim.METRIC, truth_points.METRIC, perceptual_metric(Features())]
+    metrics = [truth_l1.METRIC, truth_psnr.METRIC, truth_ssim.METRIC, truth_points.METRIC, perceptual_metric(Features())]
     truth, most = defects.other(clip, donor, 1.0)[:4], defects.other(clip, donor, 0.8)[:4]
     target = clip.images[:4]
     softer = [np.asarray(cv2.GaussianBlur(i, (0, 0), 1.5), np.uint8) for i in truth]
@@ -128,6 +128,7 @@ def test_the_truth_metrics_rank_what_is_nearer_to_the_truth(clip: Clips, donor: 
     outs = (truth, softer, blurred, most, target)
     right, soft, blunt, near, none = (measured(out, target, truth, metrics) for out in outs)
     assert right["truth_psnr"] == 99 > near["truth_psnr"] > none["truth_psnr"]
+    assert right["truth_l1"] == 0 < near["truth_l1"] < none["truth_l1"]
     assert right["truth_ssim"] == pytest.approx(1, abs=1e-5)
     assert 0.99 > soft["truth_ssim"] > none["truth_ssim"]
     assert right["truth_perceptual"] == pytest.approx(0, abs=1e-6)

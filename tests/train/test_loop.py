@@ -217,6 +217,32 @@ def test_the_weaker_person_gets_more_faces_and_a_resumed_run_too(
     assert sizes == [(3, 5)] * 5 or sizes == [(2, 6)] * 5
 
 
+def test_a_model_is_told_which_share_of_the_minutes_is_over(
+    tmp_path: Path, people: list[Faceset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks, now, plain = [], iter(range(0, 1000, 5)), Deepfake.step  # each look at the watch is five seconds later
+
+    def step(self: Deepfake, batch: list[Batch], engine: Engine) -> dict[str, torch.Tensor]:
+        clocks.append(engine.clock)
+        return plain(self, batch, engine)
+
+    monkeypatch.setattr(Deepfake, "step", step)
+    run(tmp_path / "counted", people, 2)
+    assert clocks == [0, 0]
+    monkeypatch.setattr(loop, "monotonic", lambda: float(next(now)))
+    clocks.clear()
+    config(people).save(tmp_path / "timed")
+    begun = Begun(open_run(tmp_path / "timed"), people, None, resumed=False)
+    done = train(begun, tmp_path / "timed", Limits(minutes=1, log_every=100))
+    assert done.iteration >= 4
+    assert clocks == sorted(clocks)
+    # looks at the watch: begin, over?, clock; the first line of the log, over?, clock
+    assert clocks[:2] == pytest.approx([10 / 60, 25 / 60])
+    clocks.clear()
+    train(start.resume(tmp_path / "timed", []), tmp_path / "timed", Limits(minutes=1, log_every=100))
+    assert clocks[0] == pytest.approx((done.seconds + 10) / (done.seconds + 60))  # half of the minutes were before
+
+
 def test_batches_depend_on_seed_and_iteration_alone(people: list[Faceset]) -> None:
     def maker(seed: int) -> BatchMaker:
         return BatchMaker(People(people), 64, 3, AugmentConfig(), seed)

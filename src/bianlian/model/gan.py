@@ -29,7 +29,7 @@ from bianlian.model.plain import mean_over_faces, reported
 from bianlian.model.protocol import Batch, Engine
 from bianlian.model.visible import Visible
 
-ARTISTS, JUDGES = "artists", "judges"
+ARTISTS, JUDGES, ALONE = "artists", "judges", "alone"
 RATES: Mapping[str, float] = MappingProxyType({"full": 1e-4, "light": 2e-4})
 """Learning rate of the artists by width: the reference's, and what the narrow network takes."""
 
@@ -51,9 +51,10 @@ class GanNetworks(nn.Module):
         """Draw, and score what was drawn.
 
         warped, truth: one (B, 3, S, S) in [0, 1] a person; mix (people,) in [0, 1]: share of the real one in the mixes.
-        side: ``judges``, who score mixes (or drawn and real ones) and send no gradient to the artists; or ``artists``.
-        -> for each person: ``scores`` of masked and raw drawings, one behind the other, (2B, 1, 8, 8); ``real``: scores of the real
-        ones, where they are needed; for the artists also ``drawn``: rgb, mask, smaller, and ``cycle``: rgb and two masks.
+        side: ``judges``, who score mixes (or drawn and real ones) and send no gradient to the artists; ``artists``; or ``alone``,
+        artists without judges. -> for each person: ``scores`` of masked and raw drawings, one behind the other, (2B, 1, 8, 8), and
+        ``real``: scores of the real ones, where they are needed; for the artists ``drawn``: rgb, mask, smaller, and ``cycle``: rgb
+        and two masks.
         """
         if side == JUDGES:
             with torch.no_grad():
@@ -62,8 +63,8 @@ class GanNetworks(nn.Module):
             drawn = self.draw(warped)
         said = []
         for k, (d, w, t) in enumerate(zip(drawn, warped, truth, strict=True)):
-            row: dict[str, Any] = self._judged(k, d, w * 2 - 1, t * 2 - 1, mix[k], side)
-            if side == ARTISTS:
+            row: dict[str, Any] = {} if side == ALONE else self._judged(k, d, w * 2 - 1, t * 2 - 1, mix[k], side)
+            if side != JUDGES:
                 row["drawn"] = [d.rgb, d.mask, *d.smaller]
                 if self.cycle:
                     row["cycle"] = self._there_and_back(k, t)
@@ -153,15 +154,24 @@ class Gan:
         return [group for group in groups if group["params"]]
 
     def step(self, batch: Sequence[Batch], engine: Engine) -> dict[str, Tensor]:
-        """Train judges on the first half of each person's faces and artists on the second -> mean losses, each person's total."""
-        phase, first = phase_at(SCHEDULES[self.config.schedule], engine.iteration, self.config.iterations)
+        """Train judges on the first half of each person's faces and artists on the second -> mean losses, each person's total.
+
+        In a phase without judges the artists train on either half, one after the other.
+        """
+        clock = engine.clock if self.config.schedule == "short" else 0.0  # the reference's phases are of iterations
+        phase, first = phase_at(SCHEDULES[self.config.schedule], engine.iteration, self.config.iterations, clock)
         if engine.part == 0:
             self._enter(phase, first, engine)
         rng = np.random.default_rng([self._seed, engine.iteration])
         mix = torch.from_numpy(rng.beta(self.config.mixing, self.config.mixing, len(batch)).astype(np.float32))
         mix = mix.to(batch[0].truth.device)
         halves = [(b.part(0, len(b.truth) // 2), b.part(len(b.truth) // 2, len(b.truth))) for b in batch]
-        judged = self._train_judges([half[0] for half in halves], mix, engine)
+        ahead = [half[0] for half in halves]
+        if phase.adversarial:
+            judged = self._train_judges(ahead, mix, engine)
+        else:
+            self._train_artists(ahead, mix, engine, phase)
+            judged = mix.new_zeros(())
         each = self._train_artists([half[1] for half in halves], mix, engine, phase)
         return reported(each, self.people) | {"judge": judged}
 
@@ -196,7 +206,8 @@ class Gan:
         engine.optimizer.zero_grad(set_to_none=True)
         self.networks.judges.requires_grad_(False)
         try:
-            said = engine.networks([b.warped for b in batch], [b.shown for b in batch], mix, ARTISTS)
+            side = ARTISTS if phase.adversarial else ALONE
+            said = engine.networks([b.warped for b in batch], [b.shown for b in batch], mix, side)
             losses = [self._losses(row, b, phase) for row, b in zip(said, batch, strict=True)]
             engine.backward(mean_over_faces([terms["total"] for terms in losses], [len(b.truth) for b in batch]))
             engine.optimizer.step()
@@ -209,13 +220,14 @@ class Gan:
         rgb, mask, *smaller = row["drawn"]
         drawn = Drawn(rgb, mask, tuple(smaller))
         terms = {
-            "adversarial": weights.adversarial * sum_of(self._fooling(half, row) for half in row["scores"].chunk(2)),
             "reconstruction": weights.reconstruction * reconstruction(drawn, truth, batch.eyes, weights.eyes),
             "edge": weights.edge * edges(rgb, truth, batch.eyes, weights.eyes),
             "mask": mask_loss(mask, weights, phase),
         }
         if batch.hidden is not None and batch.bare is not None:
             terms["front"] = front_loss(mask, batch.hidden, batch.bare, hidden=weights.hidden, bare=weights.bare)
+        if phase.adversarial:
+            terms["adversarial"] = weights.adversarial * sum_of(self._fooling(half, row) for half in row["scores"].chunk(2))
         network = self._perceptual_network(rgb.device)
         if network is not None and phase.perceptual:
             seen, wanted = network((masked(drawn, batch.warped * 2 - 1) + 1) / 2), network(batch.shown)

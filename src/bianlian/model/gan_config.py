@@ -47,11 +47,13 @@ class GanWeights:
 class Phase:
     """What holds from a share ``start`` of the iterations on.
 
+    adversarial: whether there are judges; without them a step is two of the artists alone, one on each half of the faces.
     perceptual: whether that loss counts. hinge: the mask is pushed above this value (0 to 1) in place of being kept small.
     rate: factor of the learning rates. rotate: on entering, each decoder takes the weights of the next person's.
     """
 
     start: float
+    adversarial: bool = True
     perceptual: bool = True
     hinge: float | None = None
     rate: float = 1.0
@@ -69,21 +71,26 @@ SCHEDULE = (
     Phase(9 / 10, rate=0.1),
 )
 """The reference's schedule. Its learning rate factors are read as factors of the first rate, not of the one before."""
-SHORT_SCHEDULE = (Phase(0.0, hinge=0.95), Phase(2 / 3, hinge=0.95, rate=0.3), Phase(9 / 10, hinge=0.95, rate=0.1))
-"""For people who start from the base: decoders of people who are known already are not exchanged, and the mask starts open and is
-kept so. Kept small it closes to 0.53 to 0.68 over the bare face in 600 steps (a face of one's own under it is the best copy), and a
-swap shows the target through. What is in front of a face is seen by ``visible``.
+SHORT_SCHEDULE = (
+    Phase(0.0, adversarial=False, perceptual=False, hinge=0.95),
+    Phase(1 / 2, hinge=0.95),
+    Phase(9 / 10, hinge=0.95, rate=0.3),
+)
+"""For people who start from the base, and for minutes. A step with judges and perceptual loss costs about three of the artists'
+alone, so who is who is learned first and looks come after. Decoders of people who are known already are not exchanged, and the
+mask starts open and is kept so. Kept small it closes to 0.53 to 0.68 over the bare face in 600 steps (a face of one's own under it
+is the best copy), and a swap shows the target through. What is in front of a face is seen by ``visible``.
 """
 SCHEDULES = {"reference": SCHEDULE, "short": SHORT_SCHEDULE}
 
 
-def phase_at(schedule: tuple[Phase, ...], iteration: int, total: int) -> tuple[Phase, bool]:
+def phase_at(schedule: tuple[Phase, ...], iteration: int, total: int, clock: float = 0.0) -> tuple[Phase, bool]:
     """Find what holds in an iteration -> the phase, and whether this is its first iteration.
 
     schedule: in order, the first one from 0. iteration: 0 for the first. total: T, iterations of the whole schedule; the last phase
-    stays after them.
+    stays after them. clock: share of the run's minutes that are over, 0 to 1; it counts where it is ahead of the iterations.
     """
-    index = max(k for k, phase in enumerate(schedule) if iteration >= _begins(phase, total))
+    index = max(k for k, phase in enumerate(schedule) if iteration >= _begins(phase, total) or clock >= phase.start)
     return schedule[index], iteration == _begins(schedule[index], total)
 
 

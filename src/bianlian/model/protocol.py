@@ -66,7 +66,8 @@ class Engine:
 
     networks: called with what the model's own networks take, it gives what they give. optimizer: the loop sets the learning rate of
     each group anew before every step; a step may multiply it in its first part. iteration: steps taken before this one. part: which
-    of the batches whose gradients make one step this is; the optimiser moves in the last one alone.
+    of the batches whose gradients make one step this is; the optimiser moves in the last one alone. clock: share of the run's
+    minutes that are over, 0 to 1, the same in all processes; 0 where no minutes are set.
     """
 
     networks: Callable[..., Any]
@@ -74,6 +75,7 @@ class Engine:
     backward: Callable[[Tensor], None]
     iteration: int = 0
     part: int = 0
+    clock: float = 0.0
 
 
 class Trainable(Protocol):

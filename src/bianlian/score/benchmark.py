@@ -33,6 +33,7 @@ COLUMNS: Mapping[str, tuple[str, int]] = {
     "score": ("score", 1),
     "score_without_truth": ("without truth", 1),
     "truth_perceptual": ("perceptual", 4),
+    "truth_l1": ("L1", 2),
     "truth_ssim": ("SSIM", 3),
     "truth_psnr": ("PSNR", 2),
     "truth_landmarks": ("landmarks", 2),

@@ -23,6 +23,7 @@ from bianlian.score import (
     seam,
     sharpness,
     stalls,
+    truth_l1,
     truth_points,
     truth_psnr,
     truth_ssim,
@@ -62,7 +63,7 @@ PLAIN: tuple[Metric, ...] = (
     background.METRIC,
 )
 """Metrics that want nothing but output and target."""
-TRUE: tuple[Metric, ...] = (truth_psnr.METRIC, truth_ssim.METRIC, truth_points.METRIC)
+TRUE: tuple[Metric, ...] = (truth_l1.METRIC, truth_psnr.METRIC, truth_ssim.METRIC, truth_points.METRIC)
 """Metrics that want a truth."""
 
 

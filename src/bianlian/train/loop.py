@@ -25,7 +25,7 @@ from bianlian.model.protocol import Batch, Engine
 from bianlian.train.balance import counts, fair_shares
 from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.checkpoint import Checkpoint, load_checkpoint, newest, save_checkpoint, save_snapshot
-from bianlian.train.cpu import keep_memory
+from bianlian.train.cpu import flush_tiny, keep_memory
 from bianlian.train.log import Meter, RunLog
 from bianlian.train.plateau import Judge
 from bianlian.train.preview import preview, save_preview
@@ -116,6 +116,7 @@ def train(
             for place in ("", "checkpoints", "previews", "snapshots"):
                 sweep(folder / place)
         keep_memory()
+        flush_tiny()
         fabric = _fabric(begun.run.precision, processes)
         maker, state, saved = _prepared(begun, folder, fabric.device)
         with closing(Feed(maker)) as feed:
@@ -191,7 +192,7 @@ class _Loop:
             while not self._done(iteration, monotonic() - began, stop):
                 self._balance(iteration)
                 rate = self.state.rate(iteration)
-                engine = replace(self.engine, iteration=iteration)
+                engine = replace(self.engine, iteration=iteration, clock=self._clock(before, monotonic() - began))
                 meter.add(self.gate.run(self.state.model, self._batches(iteration), engine))
                 iteration += 1
                 self.state.follow(iteration)
@@ -224,6 +225,12 @@ class _Loop:
             return True
         over = stop() or (self.limits.minutes is not None and seconds >= 60 * self.limits.minutes)
         return bool(self.processes.agree(float(over), self.fabric.device))
+
+    def _clock(self, before: float, seconds: float) -> float:
+        """Tell which share of the run's minutes is over, those of the calls before among them."""
+        if self.limits.minutes is None:
+            return 0.0
+        return self.processes.agree(min(1.0, (before + seconds) / (before + 60 * self.limits.minutes)), self.fabric.device)
 
     def _batches(self, iteration: int) -> list[list[Batch]]:
         shares = self.state.shares

@@ -19,7 +19,7 @@ from bianlian.faceset.store import Faceset
 from bianlian.files import is_part
 from bianlian.train.augment import GAN_REFERENCE, GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
-from bianlian.train.cpu import best_precision
+from bianlian.train.cpu import best_precision, flush_tiny
 from bianlian.train.memory import fit, free_memory
 from bianlian.train.processes import ALONE, Processes
 from bianlian.train.run import SETTINGS, RunConfig, entries, open_run
@@ -81,6 +81,7 @@ def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note =
     Raises RunError when the folder is taken or two facesets are of one person; FacesetError, ConfigError, PluginError,
     WeightsError, OutputError. Nothing is written then.
     """
+    flush_tiny()
     if not paths:
         raise ConfigError("give the facesets of the people to train on, such as faces/ana faces/ben")
     facesets = open_facesets(paths)
@@ -181,6 +182,7 @@ def check_same_people(run: RunConfig, facesets: Sequence[Faceset], folder: Path)
 def resume(folder: Path, paths: Sequence[Path]) -> Begun:
     """Open a run to go on with it; without paths, the facesets that it names. One that was stopped before its first checkpoint
     begins anew, with its own settings. Raises RunError, FacesetError or WeightsError."""
+    flush_tiny()
     run = open_run(folder)
     facesets = open_facesets(paths or [Path(p.faceset) for p in run.people])
     check_same_people(run, facesets, folder)
