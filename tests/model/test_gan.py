@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bianlian.model.autoencoder import DeepfakeConfig
+from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
 from bianlian.model.base import Base
 from bianlian.model.blocks import init_weights
 from bianlian.model.deepfake import Deepfake
-from bianlian.model.gan import ARTISTS, JUDGES, Gan, GanNetworks
+from bianlian.model.gan import ALONE, ARTISTS, JUDGES, Gan, GanNetworks
 from bianlian.model.gan_config import GanConfig, GanWeights, Phase
 from bianlian.model.gan_losses import edges, mask_loss, reconstruction
 from bianlian.model.protocol import Batch, Engine
@@ -118,6 +118,17 @@ def test_the_judges_come_by_the_clock_where_it_is_ahead() -> None:
     model = gan(perceptual="base")  # the reference's phases are of iterations
     engine = Engine(model.networks, torch.optim.Adam(model.parameter_groups()), torch.Tensor.backward, 0, clock=0.9)
     assert "perceptual" not in model.step(faces(), engine)
+
+
+def test_the_loss_on_the_face_is_that_of_the_autoencoder() -> None:
+    from_base = Gan.defaults("light", based=True, iterations=None)["face"]
+    assert from_base > 0 == Gan.defaults("light", based=False, iterations=None)["face"]
+    model, batch = gan(face=from_base), faces()[0]
+    row = model.networks([b.warped for b in faces()], [b.shown for b in faces()], torch.zeros(2), ALONE)[0]
+    terms = model._losses(row, batch, Phase(0.0, adversarial=False))
+    drawn = (row["drawn"][0] + 1) / 2
+    wanted = reconstruction_losses(DeepfakeConfig(), drawn, batch.truth, batch.weight)["total"]
+    torch.testing.assert_close(terms["face"], from_base * wanted)
 
 
 def test_the_mask_is_taught_to_leave_what_is_in_front_as_filmed() -> None:

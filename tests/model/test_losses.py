@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
-from bianlian.model.losses import dssim, edge_l1, grey, ssim_map, weighted_l1
+from bianlian.model.losses import box_mean, dssim, edge_l1, grey, ssim_map, weighted_l1
 
 ONE = torch.ones(1, 1, 8, 8)
 
@@ -42,6 +43,19 @@ def test_ssim_of_an_inverted_pattern_is_negative() -> None:
     c1, c2 = 1e-4, 9e-4
     expected = (2 * m * (1 - m) + c1) * (-2 * v + c2) / ((m * m + (1 - m) ** 2 + c1) * (2 * v + c2))
     torch.testing.assert_close(inside, torch.full_like(inside, expected), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 6, 7, 8, 11])
+def test_a_box_mean_and_its_gradient_are_those_of_pooling(window: int) -> None:
+    g = torch.Generator().manual_seed(window)
+    pictures = torch.rand(2, 3, 13, 12, generator=g, dtype=torch.float64)
+    one, other = pictures.clone().requires_grad_(), pictures.clone().requires_grad_()
+    mean, wanted = box_mean(one, window), functional.avg_pool2d(other, window, stride=1)
+    torch.testing.assert_close(mean, wanted)
+    pull = torch.rand(wanted.shape, generator=g, dtype=torch.float64)
+    (mean * pull).sum().backward()
+    (wanted * pull).sum().backward()
+    torch.testing.assert_close(one.grad, other.grad)
 
 
 @given(st.integers(0, 10_000))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
 from bianlian.model.base import fold_base
 from bianlian.model.card import ModelCard
 from bianlian.model.drawn import Drawn, masked, seen_alone
@@ -30,6 +31,8 @@ from bianlian.model.protocol import Batch, Engine
 from bianlian.model.visible import Visible
 
 ARTISTS, JUDGES, ALONE = "artists", "judges", "alone"
+FACE, FACE_WEIGHT = DeepfakeConfig(), 2.0
+"""Parts of the loss on the face, as in ``deepfake``; its weight in runs from the base."""
 RATES: Mapping[str, float] = MappingProxyType({"full": 1e-4, "light": 2e-4})
 """Learning rate of the artists by width: the reference's, and what the narrow network takes."""
 
@@ -125,13 +128,14 @@ class Gan:
 
     @staticmethod
     def defaults(width: str, *, based: bool, iterations: int | None) -> dict[str, Any]:
-        """Give the settings that a new run writes down: rate and schedule for what it starts from, and the schedule's length.
+        """Give the settings that a new run writes down: rate, schedule and losses for what it starts from, the schedule's length.
 
         The pretrained mask is inside ``light`` alone: ``full`` is the reference's.
         """
         length = {} if iterations is None else {"iterations": iterations}
         schedule = "short" if based else "reference"
-        return {"lr": RATES.get(width, RATES["full"]), "schedule": schedule, "visible": width == "light", **length}
+        face = FACE_WEIGHT if based else 0.0
+        return {"lr": RATES.get(width, RATES["full"]), "schedule": schedule, "visible": width == "light", "face": face, **length}
 
     @property
     def size(self) -> int:
@@ -224,6 +228,8 @@ class Gan:
             "edge": weights.edge * edges(rgb, truth, batch.eyes, weights.eyes),
             "mask": mask_loss(mask, weights, phase),
         }
+        if self.config.face > 0:
+            terms["face"] = self.config.face * reconstruction_losses(FACE, (rgb + 1) / 2, batch.truth, batch.weight)["total"]
         if batch.hidden is not None and batch.bare is not None:
             terms["front"] = front_loss(mask, batch.hidden, batch.bare, hidden=weights.hidden, bare=weights.bare)
         if phase.adversarial:

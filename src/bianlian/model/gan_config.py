@@ -110,7 +110,8 @@ class GanConfig:
     lr. betas, weight_decay: Adam's. iterations: T of the schedule; schedule: ``reference`` or ``short``. perceptual: name in the
     table of perceptual networks, or ``none``; perceptual_file: its weights, where they neither ship nor have an address.
     octave: share of channels at half resolution. visible: the mask is shut where the mask that ships sees something in front of the
-    face, see ``visible.Visible``.
+    face, see ``visible.Visible``. face: weight of ``deepfake``'s loss (absolute, structural and edge, each weighted to the face) of
+    what is drawn, without the mask; 0 in the reference.
     """
 
     size: int = 128
@@ -130,6 +131,7 @@ class GanConfig:
     perceptual_file: str = ""
     octave: float = 0.0
     visible: bool = False
+    face: float = 0.0
     weights: GanWeights = field(default_factory=GanWeights)
 
     def __post_init__(self) -> None:
@@ -138,6 +140,8 @@ class GanConfig:
             raise ConfigError(f"gan has widths light and full at 64, 128 and 256 px, got {self.width!r} at {self.size} px")
         if not (self.lr > 0 and self.judge_rate > 0 and self.mixing > 0):
             raise ConfigError(f"lr, judge_rate and mixing must be above 0, got {self.lr}, {self.judge_rate} and {self.mixing}")
+        if self.face < 0:
+            raise ConfigError(f"face must be 0 or more, got {self.face}")
         if self.weight_decay < 0 or self.iterations < 1 or not 1 <= self.dense <= MOST_DENSE:
             raise ConfigError(
                 f"weight_decay must be 0 or more, iterations 1 or more, dense 1 to {MOST_DENSE}, got {self.weight_decay},"
