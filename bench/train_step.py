@@ -7,7 +7,7 @@ runs in processes of its own (``--case``), which take turns; the parent prints t
 
 With ``--cpu`` the processor's seconds are counted and not the clock's, on one thread: for a machine that others use too.
 
-usage: python bench/train_step.py [--runs 5] [--rounds 2] [--widths full:64,light:128] [--cpu]
+usage: python bench/train_step.py [--runs 5] [--rounds 2] [--widths full:64,light:64,light:128] [--cpu]
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from time import perf_counter, process_time
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from bianlian.model import small_map
+from bianlian.model import losses, small_map
 from bianlian.model.autoencoder import Autoencoder, DeepfakeConfig, reconstruction_losses
 from bianlian.model.blocks import init_weights
 from bianlian.train.cpu import best_precision, keep_memory
@@ -34,9 +35,10 @@ CASES = (
     "+ channels last",
     "+ kept memory",
     "+ small maps as products",
+    "+ structure by sums",
     "+ bf16 (as chosen here)",
 )
-"""The last four include all above them, from "+ fused Adam" on."""
+"""The last five include all above them, from "+ fused Adam" on."""
 FACES = 8
 
 
@@ -47,6 +49,8 @@ def step_times(case: str, width: str, size: int, runs: int, clock: Callable[[], 
         keep_memory()
     if level < 4:
         small_map.SMALL = 0
+    if level < 5:
+        losses.box_mean = pooled
     config = DeepfakeConfig(size=size, width=width)
     net = Autoencoder(config, 2)
     init_weights(net, torch.Generator().manual_seed(0))
@@ -55,7 +59,7 @@ def step_times(case: str, width: str, size: int, runs: int, clock: Callable[[], 
     adam = torch.optim.Adam(net.parameters(), lr=config.lr, betas=config.betas, fused=level >= 1)
     faces = [torch.rand(FACES, 3, size, size).contiguous(memory_format=order) for _ in range(2)]
     weight = torch.ones(FACES, 1, size, size)
-    bf16 = level >= 5 and best_precision(cuda=False) == "bf16-mixed"
+    bf16 = level >= 6 and best_precision(cuda=False) == "bf16-mixed"
 
     def loss(drawn: Tensor, person: int) -> Tensor:
         return reconstruction_losses(config, drawn, faces[person], weight)["total"]
@@ -70,6 +74,11 @@ def step_times(case: str, width: str, size: int, runs: int, clock: Callable[[], 
             update(adam, loss(net.path(person)(faces[person]), person))
 
     return timed(in_turn if case == "person after person" else together, runs, clock)
+
+
+def pooled(x: Tensor, window: int) -> Tensor:
+    """Mean over windows as one would first write it, an axis at a time."""
+    return functional.avg_pool2d(functional.avg_pool2d(x, (window, 1), stride=1), (1, window), stride=1)
 
 
 def update(adam: torch.optim.Adam, total: Tensor) -> None:
@@ -111,7 +120,7 @@ def main() -> None:
     parser.add_argument("--case", nargs=4, metavar=("NAME", "WIDTH", "SIZE", "RUNS"), help="time one case (used by itself)")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=2, help="processes of each case; the cases take turns")
-    parser.add_argument("--widths", default="full:64,light:128")
+    parser.add_argument("--widths", default="full:64,light:64,light:128")
     parser.add_argument("--cpu", action="store_true", help="count the processor's seconds, on one thread")
     given = parser.parse_args()
     if given.cpu:
