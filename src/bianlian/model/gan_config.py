@@ -76,11 +76,11 @@ SHORT_SCHEDULE = (
     Phase(1 / 2, hinge=0.98),
     Phase(9 / 10, hinge=0.98, rate=0.3),
 )
-"""For people who start from the base, and for minutes. A step with judges and perceptual loss costs two of the artists' alone, so
-who is who is learned first, at ``deepfake``'s rate, and looks come after. Decoders of people who are known already are not exchanged,
-and the mask starts open and is kept so. Kept small it closes to 0.53 to 0.68 over the bare face in 600 steps (a face of one's own
-under it is the best copy), and a swap shows the target through; a hinge of 0.95 and half the first rate left 18 and 41 % of two
-pairs' frames nearest to the source, these 71 and 65 %. What is in front of a face is seen by ``visible``.
+"""For people who start from the base, and for minutes. A step with judges and perceptual loss costs two of the artists' alone,
+so who is who is learned first, at ``deepfake``'s rate, and looks come after. Decoders of people who are known already are not
+exchanged, and the mask starts open and is kept so. Kept small it closes to 0.53 to 0.68 over the bare face in 600 steps (a face
+of one's own under it is the best copy), and a swap shows the target through; a hinge of 0.95 and half the first rate left 18
+and 41 % of two pairs' frames nearest to the source, these 71 and 65 %. What is in front of a face is seen by ``visible``.
 """
 SCHEDULES = {"reference": SCHEDULE, "short": SHORT_SCHEDULE}
 
