@@ -25,7 +25,7 @@ from bianlian.model.protocol import Batch, Engine
 from bianlian.train.balance import counts, fair_shares
 from bianlian.train.batches import BatchMaker, Draw, Feed, People
 from bianlian.train.checkpoint import Checkpoint, load_checkpoint, newest, save_checkpoint, save_snapshot
-from bianlian.train.cpu import flush_tiny, keep_memory
+from bianlian.train.cpu import flushed, keep_memory
 from bianlian.train.log import Meter, RunLog
 from bianlian.train.plateau import Judge
 from bianlian.train.preview import preview, save_preview
@@ -93,6 +93,7 @@ class TrainResult:
     setbacks: int = 0
 
 
+@flushed()
 def train(
     begun: Begun,
     folder: Path,
@@ -116,7 +117,6 @@ def train(
             for place in ("", "checkpoints", "previews", "snapshots"):
                 sweep(folder / place)
         keep_memory()
-        flush_tiny()
         fabric = _fabric(begun.run.precision, processes)
         maker, state, saved = _prepared(begun, folder, fabric.device)
         with closing(Feed(maker)) as feed:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from bianlian.errors import WeightsError
 from bianlian.files import replacing
 from bianlian.train.batches import AHEAD
-from bianlian.train.cpu import best_precision, flush_tiny, keep_memory
+from bianlian.train.cpu import best_precision, flushed, keep_memory
 from bianlian.train.pairs import WEIGHT_STEPS
 
 AVERAGE = 0.998
@@ -90,6 +90,7 @@ class PretrainConfig:
     constant: bool = False
 
 
+@flushed()
 def pretrain(
     recipe: Recipe[Data],
     data: Data,
@@ -108,7 +109,6 @@ def pretrain(
     Raises WeightsError when the state is damaged or of another network.
     """
     keep_memory()
-    flush_tiny()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     halved = best_precision(device.type == "cuda") == "bf16-mixed"
     network, state = recipe.network, out.with_name(out.name + ".state")

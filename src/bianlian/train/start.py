@@ -19,7 +19,7 @@ from bianlian.faceset.store import Faceset
 from bianlian.files import is_part
 from bianlian.train.augment import GAN_REFERENCE, GENTLE, AugmentConfig
 from bianlian.train.checkpoint import list_checkpoints
-from bianlian.train.cpu import best_precision, flush_tiny
+from bianlian.train.cpu import best_precision, flushed
 from bianlian.train.memory import fit, free_memory
 from bianlian.train.processes import ALONE, Processes
 from bianlian.train.run import SETTINGS, RunConfig, entries, open_run
@@ -74,6 +74,7 @@ class Begun:
     resumed: bool
 
 
+@flushed()
 def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note = silent, processes: Processes = ALONE) -> Begun:
     """Make a new run in ``folder`` for the people of some facesets and write its ``run.toml``.
 
@@ -81,7 +82,6 @@ def begin(folder: Path, paths: Sequence[Path], choices: Choices, *, note: Note =
     Raises RunError when the folder is taken or two facesets are of one person; FacesetError, ConfigError, PluginError,
     WeightsError, OutputError. Nothing is written then.
     """
-    flush_tiny()
     if not paths:
         raise ConfigError("give the facesets of the people to train on, such as faces/ana faces/ben")
     facesets = open_facesets(paths)
@@ -179,10 +179,10 @@ def check_same_people(run: RunConfig, facesets: Sequence[Faceset], folder: Path)
         raise RunError(f"{folder} was made for {', '.join(run.names)}, not for {', '.join(names)}; give those, in that order")
 
 
+@flushed()
 def resume(folder: Path, paths: Sequence[Path]) -> Begun:
     """Open a run to go on with it; without paths, the facesets that it names. One that was stopped before its first checkpoint
     begins anew, with its own settings. Raises RunError, FacesetError or WeightsError."""
-    flush_tiny()
     run = open_run(folder)
     facesets = open_facesets(paths or [Path(p.faceset) for p in run.people])
     check_same_people(run, facesets, folder)
