@@ -46,7 +46,7 @@ def ssim_map(output: Tensor, truth: Tensor, window: int = 7) -> Tensor:
 
 
 def box_mean(x: Tensor, window: int) -> Tensor:
-    """Mean over each square window: (B, C, H, W) -> (B, C, H - window + 1, W - window + 1).
+    """Mean over each square window: (B, C, H, W) -> (B, C, H - window + 1, W - window + 1). RuntimeError where none fits.
 
     As ``avg_pool2d`` of stride 1, an eighth of its time on a CPU (a fifth of a training step was spent there): along either axis
     sums of 2, 4, 8 ... neighbours are made of those before, and the gradient is such a sum again.
