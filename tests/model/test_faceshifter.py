@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bianlian.errors import ConfigError, InputError
 from bianlian.model.blocks import count_parameters
-from bianlian.model.faceshifter.aad import Aad, AadBlock
+from bianlian.model.faceshifter.aad import Aad, AadBlock, normalised
 from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei
 from bianlian.model.faceshifter.attributes import AttributeEncoder
 from bianlian.model.faceshifter.config import CONFIGS, DESCRIPTION, LOOK_SIDE, AeiConfig
@@ -123,6 +124,18 @@ def test_aad_without_its_mask_is_the_mean_of_both() -> None:
     h = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(1))
     drawn = layer(h, torch.zeros(1, 3, 4, 4), torch.zeros(1, 4))
     assert torch.allclose(drawn.mean((2, 3)), torch.full((1, 2), 3.0), atol=1e-5)  # normalised features have no mean
+
+
+def test_normalised_is_the_instance_norm_of_the_library_with_its_gradient() -> None:
+    h = torch.randn(2, 3, 6, 5, generator=torch.Generator().manual_seed(3)) * 3 + 5
+    back = torch.randn(h.shape, generator=torch.Generator().manual_seed(4))
+    h = h.contiguous(memory_format=torch.channels_last).requires_grad_()
+    mine, wanted = normalised(h), functional.instance_norm(h)
+    assert torch.allclose(mine, wanted, atol=1e-5)
+    assert mine.is_contiguous(memory_format=torch.channels_last)
+    for a, b in zip(torch.autograd.grad(mine, h, back), torch.autograd.grad(wanted, h, back), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+    assert torch.autograd.gradcheck(normalised, h.detach().double().requires_grad_())
 
 
 def test_what_is_drawn_follows_target_and_source() -> None:
