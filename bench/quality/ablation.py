@@ -10,6 +10,7 @@ no truth        as FaceShifter was published: no answer is known but for half of
                 source; identity, attribute and reconstruction losses with the published weights, no critics
 attribute loss  as ``all``, with the published attribute loss besides
 no mask         as ``all``; AAD layers take the mean of attributes and identity everywhere
+no photo        as ``all``, without the photo laid over the target's face
 3 maps          as ``all``, with the three coarsest attribute maps (of five in ``compact``, of eight in ``paper``)
 HEAR            ``all`` and behind it HEAR-Net, trained as long; both on examples that all have something before the face
 
@@ -70,6 +71,7 @@ def variants(config: AeiConfig) -> Mapping[str, Variant]:
         "no truth": Variant(config, supervised=False, attribute=True),
         "attribute loss": Variant(config, attribute=True),
         "no mask": Variant(replace(config, masked=False)),
+        "no photo": Variant(replace(config, photo=False)),
         "3 maps": Variant(replace(config, maps=3)),
     }
 
@@ -109,14 +111,14 @@ class AblationRecipe:
         """Without exact answers let the first half of the examples have the target's own face as source and answer."""
         if self._variant.supervised:
             return batch
-        half, (target, portrait, described, truth, weight) = len(batch[0]) // 2, (array.clone() for array in batch)
+        half, (target, portrait, described, truth, weight, photo) = len(batch[0]) // 2, (array.clone() for array in batch)
         own = as_picture(target[:half])
         small = functional.interpolate(own, size=(LOOK_SIDE, LOOK_SIDE), mode="area")
         portrait[:half] = (small * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)
         with torch.no_grad():
             described[:half] = self._recogniser.to(target.device).look(own)[0]
-        truth[:half] = target[:half]
-        return target, portrait, described, truth, weight
+        truth[:half], photo[:half] = target[:half], target[:half].flip(2)
+        return target, portrait, described, truth, weight, photo
 
     def _published(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         half = len(drawn) // 2
@@ -134,6 +136,8 @@ class AblationRecipe:
         if self._base is not None:
             with torch.no_grad():
                 beside = [self._base(target, as_picture(batch[1])).float()]
+        if self.network.config.photo:
+            beside.append(as_picture(batch[5]))
         mine, wanted = (self.network.attributes(torch.cat([x, *beside], 1)) for x in (drawn, target))
         return attribute_loss(mine, [value.detach() for value in wanted])
 
@@ -159,7 +163,8 @@ def judged(network: AeiNet, base: Base | None, held: Swaps, most: int) -> dict[s
         for k in range(0, len(rows.target), 8):
             target, portrait = rows.target[k : k + 8], rows.portrait[k : k + 8]
             told = network.tell(portrait, rows.described[k : k + 8])
-            drawn.append(network(target, told, None if base is None else base.cpu()(target, portrait)))
+            draft = None if base is None else base.cpu()(target, portrait)
+            drawn.append(network(target, told, draft, rows.photo[k : k + 8] if network.config.photo else None))
     return measure(torch.cat(drawn).clamp(0, 1), rows)
 
 

@@ -31,6 +31,7 @@ from bianlian.model.losses import dssim, weighted_l1
 from bianlian.swap.oneshot import CONFIG, Artist, open_artist
 from bianlian.train.disturb import cut, shrink
 from bianlian.train.focus import focus_map
+from bianlian.train.lay import View, laid
 from bianlian.train.pairs import PAIR_FACE, PAIR_SIZE
 from bianlian.train.swaps import Swap, Swaps
 from bianlian.types import Image
@@ -40,7 +41,10 @@ OTHERS, SOMEBODY_ELSE = 20, 0.45
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Examples as tensors: pictures (N, 3, S, S) in [0, 1], weights (N, 1, S, S), descriptions (N, 128)."""
+    """Examples as tensors: pictures (N, 3, S, S) in [0, 1], weights (N, 1, S, S), descriptions (N, 128).
+
+    photo: the source laid over the target's face.
+    """
 
     target: Tensor
     portrait: Tensor
@@ -48,6 +52,7 @@ class Rows:
     truth: Tensor
     weight: Tensor
     described: Tensor
+    photo: Tensor
 
 
 def main() -> None:
@@ -79,16 +84,17 @@ def gathered(swaps: list[Swap], size: int) -> Rows:
     """Cut the faces of some swaps."""
     to_crop = compose(np.array([[1.0, 0.0, size / 2 - 0.5], [0.0, 1.0, size / 2 - 0.5]]), scaling(size / PAIR_FACE))
     to_crop = compose(to_crop, np.array([[1.0, 0.0, -(PAIR_SIZE - 1) / 2], [0.0, 1.0, -(PAIR_SIZE - 1) / 2]]))
-    columns: list[list[NDArray[np.generic]]] = [[], [], [], [], []]
+    columns: list[list[NDArray[np.generic]]] = [[], [], [], [], [], []]
     for row in swaps:
         put, portrait = compose(to_crop, row.target_place), cut(row.source, compose(to_crop, row.source_place), size)
-        weight = focus_map(apply(put, row.points), size)[None].transpose(1, 2, 0)
-        shown = (cut(row.target, put, size), shrink(portrait, LOOK_SIDE), portrait, cut(row.truth, put, size), weight)
+        points, view = apply(put, row.points), View(row.source, row.source_points)
+        weight, photo = focus_map(points, size)[..., None], laid([view, view.mirrored()], points, size)
+        shown = (cut(row.target, put, size), shrink(portrait, LOOK_SIDE), portrait, cut(row.truth, put, size), photo, weight)
         for column, value in zip(columns, shown, strict=True):
             column.append(value)
-    pictures = [torch.from_numpy(np.stack(c).transpose(0, 3, 1, 2)).float() / 255 for c in columns[:4]]
-    weights = torch.from_numpy(np.stack(columns[4]).transpose(0, 3, 1, 2)).float()
-    return Rows(*pictures, weights, torch.from_numpy(np.stack([row.described for row in swaps])))
+    pictures = [torch.from_numpy(np.stack(c).transpose(0, 3, 1, 2)).float() / 255 for c in columns[:5]]
+    weights = torch.from_numpy(np.stack(columns[5]).transpose(0, 3, 1, 2)).float()
+    return Rows(*pictures[:4], weights, torch.from_numpy(np.stack([row.described for row in swaps])), pictures[4])
 
 
 def draw(artist: Artist, rows: Rows) -> Tensor:
@@ -98,8 +104,8 @@ def draw(artist: Artist, rows: Rows) -> Tensor:
     with torch.no_grad():
         told = artist.network.tell(rows.portrait, rows.described)
         for k in range(0, len(told), 8):
-            target, some = rows.target[k : k + 8], told[k : k + 8]
-            parts.append(artist.network(target, some, artist.base(target, rows.portrait[k : k + 8])))
+            target, portrait, photo = (x[k : k + 8] for x in (rows.target, rows.portrait, rows.photo))
+            parts.append(artist.network(target, told[k : k + 8], artist.base(target, portrait), photo))
     return torch.cat(parts).clamp(0, 1)
 
 

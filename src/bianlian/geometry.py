@@ -153,3 +153,26 @@ def _matched(fit: str, from_points: ArrayLike, to_points: ArrayLike, least: int)
     if not (np.isfinite(p).all() and np.isfinite(q).all()):
         raise InputError(f"{fit} wants finite points, got NaN or infinity")
     return p, q
+
+
+def thin_plate(at: Points, values: NDArray[np.float64], grid: int, *, stiff: float = 0.0) -> NDArray[np.float32]:
+    """Interpolate values (N, 2) between places ``at`` (N, 2) in [0, 1] by a thin-plate spline -> (grid, grid, 2), at the middles of
+    that many cells a side.
+
+    stiff: 0 to pass through every value; above that the spline gives way where neighbours disagree. Source: F. L. Bookstein,
+    "Principal warps", IEEE PAMI 1989.
+    """
+    count = len(at)
+    flat = np.column_stack([np.ones(count), at])
+    system = np.block([[_plate(at, at) + stiff * np.eye(count), flat], [flat.T, np.zeros((3, 3))]])
+    weights = np.linalg.solve(system, np.vstack([values, np.zeros((3, 2))]))
+    middles = (np.arange(grid) + 0.5) / grid
+    asked = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
+    found = _plate(asked, at) @ weights[:count] + np.column_stack([np.ones(len(asked)), asked]) @ weights[count:]
+    return found.reshape(grid, grid, 2).astype(np.float32)
+
+
+def _plate(a: Points, b: Points) -> NDArray[np.float64]:
+    """Kernel of the spline: r^2 log r^2 of all distances r, (N, 2) and (M, 2) -> (N, M)."""
+    squared = ((a[:, None] - b) ** 2).sum(-1)
+    return np.asarray(squared * np.log(np.maximum(squared, 1e-12)))

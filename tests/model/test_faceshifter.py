@@ -13,7 +13,7 @@ from torch.nn import functional
 from bianlian.errors import ConfigError, InputError
 from bianlian.model.blocks import count_parameters
 from bianlian.model.faceshifter.aad import Aad, AadBlock, normalised
-from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei
+from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei, pale, toned
 from bianlian.model.faceshifter.attributes import AttributeEncoder
 from bianlian.model.faceshifter.config import CONFIGS, DESCRIPTION, LOOK_SIDE, AeiConfig
 from bianlian.model.faceshifter.critics import Critics, artist_loss, critic_loss
@@ -32,6 +32,12 @@ def made(config: AeiConfig, seed: int = 0) -> AeiNet:
 
 def pictures(count: int, size: int, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def chequered(size: int) -> Tensor:
+    """Squares of two pixels, -1 and 1 by turns: (1, 3, size, size)."""
+    line = torch.arange(size) // 2
+    return (((line + line[:, None]) % 2) * 2.0 - 1).expand(1, 3, size, size)
 
 
 def on_meta(network: nn.Module, *shapes: tuple[int, ...]) -> object:
@@ -91,7 +97,7 @@ def test_compact_keeps_its_budget() -> None:
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(count)
     with torch.no_grad():
-        drawn = network(pictures(1, 128), torch.zeros(1, COMPACT.told), pictures(1, 128))
+        drawn = network(pictures(1, 128), torch.zeros(1, COMPACT.told), pictures(1, 128), pictures(1, 128))
     assert drawn.shape == (1, 3, 128, 128)
     assert work[0] < 3e9  # operations of the convolutions down and in the generator
     assert 2 * count_parameters(network) < 16e6  # bytes in half precision
@@ -149,27 +155,71 @@ def test_what_is_drawn_follows_target_and_source() -> None:
 
 
 def test_change_begins_near_the_target() -> None:
-    network = made(COMPACT)
+    network = made(replace(COMPACT, photo=False))
     target = torch.linspace(0, 1, 128).expand(1, 3, 128, 128)
     with torch.no_grad():
-        drawn = network(target, torch.zeros(1, COMPACT.told), torch.full_like(target, 0.5))
-    # at first an eighth (sigmoid of -2) of the draft, about a quarter away in the mean, is laid over, and nothing is bent far
-    assert float((drawn - target).abs().mean()) < 2 * 0.25 / 8
+        drawn = network(target, torch.zeros(1, COMPACT.told), 0.5 + 0.25 * chequered(128))
+    # at first an eighth (sigmoid of -2) of the draft, a quarter away but for its tone, is laid over, and nothing is bent far
+    assert 0.25 / 16 < float((drawn - target).abs().mean()) < 2 * 0.25 / 8
 
 
 def test_a_draft_is_seen_and_drawn_over() -> None:
     network = made(replace(TINY, draft=True))
     target, told = pictures(1, 16), torch.zeros(1, TINY.told)
     with torch.no_grad():
-        dark, bright = (network(target, told, torch.full_like(target, grey)) for grey in (0.2, 0.8))
+        dark, bright = (network(target, told, 0.5 + height * chequered(16)) for height in (-0.3, 0.3))
     # an eighth of the draft lies over the target at first
-    assert float((bright - dark).mean()) == pytest.approx(0.6 * torch.tensor(-2.0).sigmoid().item(), rel=0.5)
+    share = float(((bright - dark) * chequered(16)).mean()) / 0.6
+    assert share == pytest.approx(torch.tensor(-2.0).sigmoid().item(), rel=0.5)
     with pytest.raises(InputError, match="takes a draft"):
         network(target, told)
     with pytest.raises(InputError, match="takes no draft"):
         made(TINY)(target, told, target)
     with pytest.raises(ConfigError, match="draft wants the output change"):
         replace(PAPER, draft=True)
+    with pytest.raises(ConfigError, match="multiple of 16, over which its tone is matched, got 8"):
+        replace(TINY, draft=True, size=8)
+
+
+def test_a_photo_lends_its_details_to_the_draft() -> None:
+    network = made(replace(TINY, draft=True, photo=True))
+    target, told = pictures(1, 16), torch.zeros(1, TINY.told)
+    plain = torch.full_like(target, 0.5)
+    with torch.no_grad():
+        dark, bright = (network(target, told, plain, 0.2 + height * chequered(16)) for height in (-0.3, 0.3))
+        lit = network(target, told, plain, 0.6 + 0.3 * chequered(16))
+    # seven eighths (sigmoid of 2) of the draft lie over the target at first, and half of that is the photo's
+    share = float(((bright - dark) * chequered(16)).mean()) / 0.6
+    assert share == pytest.approx(torch.tensor(2.0).sigmoid().item() / 2, rel=0.5)
+    assert torch.allclose(lit, bright, atol=1e-4)  # its tone is not taken
+    with pytest.raises(InputError, match="takes a photo"):
+        network(target, told, plain)
+    with pytest.raises(InputError, match="takes no photo"):
+        made(replace(TINY, draft=True))(target, told, plain, plain)
+    with pytest.raises(ConfigError, match="photo wants draft"):
+        replace(TINY, photo=True)
+
+
+def test_pale_takes_coarse_colour_alone() -> None:
+    grey, fine = (
+        torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(5)).expand(1, 3, 32, 32),
+        chequered(32)[:, :1] * 0.1,
+    )
+    assert torch.allclose(pale(grey, 4), grey, atol=1e-6)
+    red = torch.cat([grey[:, :1] + 0.3, grey[:, 1:]], 1)
+    assert torch.allclose(pale(red, 4), (grey + 0.1), atol=1e-6)  # as bright as before
+    speckled = torch.cat([fine, -fine, torch.zeros_like(fine)], 1)
+    assert torch.allclose(pale(speckled, 4), speckled, atol=1e-6)
+
+
+def test_toned_takes_what_is_coarse_and_leaves_what_is_fine() -> None:
+    like = torch.full((1, 3, 32, 32), 0.7)
+    for side in (8, 16):
+        done = toned(0.2 + 0.1 * chequered(32), like, side)
+        assert torch.allclose(done, 0.7 + 0.1 * chequered(32), atol=1e-5)
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
+    inner = (..., slice(8, -8))
+    assert torch.allclose(toned(torch.zeros_like(ramp), ramp, 16)[inner], ramp[inner], atol=1e-2)  # a tone changes smoothly
 
 
 def test_bend_fetches_from_the_right() -> None:

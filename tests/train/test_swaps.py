@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
 from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden
-from bianlian.train.swaps import Swap, Swaps, ready_people, ready_shards
+from bianlian.train.swaps import Swaps, ready_people, ready_shards
 from bianlian.types import Frame, Landmarks
 
 
@@ -32,13 +33,25 @@ def swaps(tmp_path: Path) -> Swaps:
 
 def test_an_example_keeps_target_and_answer_together(swaps: Swaps) -> None:
     row = swaps[1]
-    same = Swap(row.target, row.source, row.target, row.target_place, row.source_place, row.points, row.described)
+    same = replace(row, truth=row.target)
     for seed in range(12):
-        target, portrait, described, truth, weight = example(same, 64, np.random.default_rng(seed))
+        target, portrait, described, truth, weight, photo = example(same, 64, np.random.default_rng(seed))
         np.testing.assert_array_equal(target, truth)  # the same place, light, turn and noise
-        assert (target.shape, portrait.shape, weight.shape, described.shape) == ((64, 64, 3), (64, 64, 3), (64, 64), (128,))
+        assert (target.shape, portrait.shape, photo.shape, weight.shape) == (*[(64, 64, 3)] * 3, (64, 64))
+        assert described.shape == (128,)
         assert abs(float(described.mean()) - 0.1) < 0.01
         assert weight.max() > weight.min()
+
+
+def test_the_photo_lies_over_the_target_wherever_that_is_cut(swaps: Swaps) -> None:
+    points = align.template("ibug68", PAIR_SIZE, PAIR_COVERAGE)
+    own = replace(swaps[1], source=swaps[1].target, points=points, source_points=points)
+    alike = list[float]()
+    for seed in range(12):
+        target, *_, photo = example(own, 64, np.random.default_rng(seed))
+        a, b = (picture[16:48, 16:48].astype(float).ravel() for picture in (target, photo))
+        alike.append(float(np.corrcoef(a, b)[0, 1]))
+    assert np.median(alike) > 0.9  # the same picture, but for light and what cameras do
 
 
 def test_something_in_front_is_in_front_of_both(swaps: Swaps) -> None:

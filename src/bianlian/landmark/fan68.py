@@ -24,6 +24,7 @@ from bianlian.errors import ConfigError, PluginError, WeightsError
 from bianlian.geometry import apply, box_of, compose, invert
 from bianlian.landmark._terms import show_terms
 from bianlian.landmark._upright import settle, square_from_head
+from bianlian.landmark.schemes import MIRRORED68
 from bianlian.runtime import compile_module
 from bianlian.types import Face, Image, Landmarks, Matrix, check_image
 from bianlian.weights import EXTRA_CARDS, locate
@@ -35,14 +36,6 @@ INSTALL = "pip install 'bianlian[fan68]' && pip install --no-deps 'face-alignmen
 _SQUARE = square_from_head((0.0, 0.19), 2.0, SIDE)
 """What the network was trained to see, by the paper's code: a square of 200/195 of the sum of the sides of the box around the 68
 points, its middle 12 % of the box's height above the box's."""
-_MIRRORED = (
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *(27, 28, 29, 30, 35, 34, 33, 32, 31),
-    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
-    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
-)
-"""Which of the 68 points each becomes in a mirrored picture."""
 
 
 class Fan68:
@@ -87,7 +80,7 @@ class Fan68:
         view = pyramid.view(view_from_frame, SIDE, replicate=True).transpose(2, 0, 1) / np.float32(255)
         both = np.stack([view, view[:, :, ::-1]]).astype(np.float32)
         straight, mirrored = self._network(both)[0]
-        cells, heights = peaks((straight + mirrored[list(_MIRRORED)][:, :, ::-1]) / 2)
+        cells, heights = peaks((straight + mirrored[list(MIRRORED68)][:, :, ::-1]) / 2)
         step = SIDE / CELLS
         points = step * cells + (step - 1) / 2
         return Landmarks(apply(invert(view_from_frame), points), "ibug68"), float(heights.mean())

@@ -31,6 +31,14 @@ RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 INNER = slice(17, 68)
 """Rows of the points inside the outline (brows, nose, eyes, mouth): 51 points that do not slide when the head turns."""
 
+MIRRORED68: tuple[int, ...] = (
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *(27, 28, 29, 30, 35, 34, 33, 32, 31),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65),
+)
+"""Which of the 68 iBUG points each becomes in a mirrored picture."""
 
 RIGHT_IRIS, LEFT_IRIS = slice(468, 473), slice(473, 478)
 """Rows of the irises in ``mesh478``: the middle, then its edge towards the nose, above, towards the temple, below."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Swapper"]
+from bianlian.types import Points
+
+__all__ = ["Swapper", "SwapsAt"]
 
 
 class Swapper(Protocol):
@@ -34,4 +36,13 @@ class Swapper(Protocol):
         crops (N, S, S, 3) RGB uint8, N >= 1 -> faces (N, S, S, 3) RGB uint8 and the network's own masks (N, S, S) float32 in
         [0, 1], all ones for a network that draws no mask.
         """
+        ...
+
+
+@runtime_checkable
+class SwapsAt(Protocol):
+    """A ``Swapper`` that wants to know where the face's parts are, too."""
+
+    def swap_at(self, crops: NDArray[np.uint8], points: Points) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Swap a batch as ``Swapper.swap``. points (N, 68, 2): iBUG, pixels of the crops."""
         ...

@@ -21,7 +21,8 @@ from bianlian.landmark import Landmarker
 from bianlian.model.faceshifter.config import LOOK_SIDE
 from bianlian.provenance.consent import NO_CONSENT, footage_consent
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.study import View, view
+from bianlian.swap.study import view
+from bianlian.train.lay import View
 from bianlian.types import Face, Image, Landmarks, Note, silent
 from bianlian.video import PICTURE_SUFFIXES, frames
 

@@ -26,9 +26,10 @@ from bianlian.swap.turn import carried, turned
 from bianlian.train.cpu import keep_memory
 from bianlian.train.disturb import cut, light, lit, place, side_lit
 from bianlian.train.focus import focus_map
+from bianlian.train.lay import View
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE, WEIGHT_STEPS
 from bianlian.train.pretrain import as_picture, as_weight
-from bianlian.types import Image, Landmarks, Points, Progress, silent
+from bianlian.types import Image, Landmarks, Progress, silent
 
 STEPS = 60
 VIEWS, BATCH, RATE, EDGE = 24, 4, 4e-4, 2.0
@@ -39,14 +40,6 @@ FALLS = 0.4
 """Share of the steps, the last ones, over which the rate falls to nothing."""
 SIDE, WIDER = 512, 0.9
 """Side of a photo's picture, and its coverage over that of ``train.pairs``: a head that turns needs room."""
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """A photo's face. picture (S, S, 3) RGB uint8; points (68, 2): iBUG, in its pixels."""
-
-    picture: Image
-    points: Points
 
 
 def view(image: Image, landmarks: Landmarks) -> View:

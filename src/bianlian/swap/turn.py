@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bianlian.geometry import thin_plate
 from bianlian.landmark.pose import HEAD68, head_rotation
 from bianlian.types import Image, Landmarks, Points
 
@@ -35,7 +36,7 @@ def carried(image: Image, points: Points, moved: Points) -> Image:
     side = len(image)
     ends = np.linspace(0, side - 1, EDGE)
     still = [(x, y) for x in ends for y in ends if x in (0, side - 1) or y in (0, side - 1)]
-    push = _spline(np.vstack([moved, still]) / side, np.vstack([points - moved, np.zeros((len(still), 2))]))
+    push = thin_plate(np.vstack([moved, still]) / side, np.vstack([points - moved, np.zeros((len(still), 2))]), GRID)
     wide = np.asarray(cv2.resize(push, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
     y, x = np.mgrid[:side, :side].astype(np.float32)
     warped = cv2.remap(image, x + wide[..., 0], y + wide[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -49,21 +50,3 @@ def _depth(points: Points) -> NDArray[np.float64]:
     flat = points - points.mean(0)
     scale = (flat * seen[:, :2]).sum() / (seen[:, :2] ** 2).sum()
     return np.asarray(scale * seen[:, 2])
-
-
-def _spline(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Interpolate values (N, 2) between places ``at`` (N, 2) in [0, 1] -> (GRID, GRID, 2) on the pixels of that grid."""
-    count = len(at)
-    flat = np.column_stack([np.ones(count), at])
-    system = np.block([[_bend(at, at), flat], [flat.T, np.zeros((3, 3))]])
-    weights = np.linalg.solve(system, np.vstack([values, np.zeros((3, 2))]))
-    middles = (np.arange(GRID) + 0.5) / GRID
-    grid = np.stack(np.meshgrid(middles, middles), axis=-1).reshape(-1, 2)
-    found = _bend(grid, at) @ weights[:count] + np.column_stack([np.ones(len(grid)), grid]) @ weights[count:]
-    return found.reshape(GRID, GRID, 2).astype(np.float32)
-
-
-def _bend(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Kernel of the spline: r^2 log r^2 of all distances r, (N, 2) and (M, 2) -> (N, M)."""
-    squared = ((a[:, None] - b) ** 2).sum(-1)
-    return np.asarray(squared * np.log(np.maximum(squared, 1e-12)))

@@ -51,12 +51,12 @@ class HearRecipe:
 
     def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Swap, see what redrawing the target itself loses, and correct -> (B, 6, S, S): corrected, then swapped."""
-        target, portrait = as_picture(batch[0]), as_picture(batch[1])
+        target, portrait, photo = (as_picture(batch[k]) for k in (0, 1, 5))
         with torch.no_grad():
-            swapped = self._swap(target, portrait, batch[2])
+            swapped = self._swap(target, portrait, batch[2], photo)
             known = self._recogniser.to(target.device).look(target)[0]
             small = torch.nn.functional.interpolate(target, size=portrait.shape[2:], mode="area")
-            error = target - self._swap(target, small, known)
+            error = target - self._swap(target, small, known, target)
         return torch.cat([self._network(swapped, error), swapped], 1)
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -71,8 +71,9 @@ class HearRecipe:
         }
         return terms | {"total": torch.stack(list(terms.values())).sum()}
 
-    def _swap(self, target: Tensor, portrait: Tensor, described: Tensor) -> Tensor:
+    def _swap(self, target: Tensor, portrait: Tensor, described: Tensor, photo: Tensor) -> Tensor:
         self._aei.to(target.device)
         draft = None if self._base is None else self._base.to(target.device)(target, portrait)
-        drawn: Tensor = self._aei(target, self._aei.tell(portrait, described), draft)
+        told = self._aei.tell(portrait, described)
+        drawn: Tensor = self._aei(target, told, draft, photo if self._aei.config.photo else None)
         return drawn.clamp(0, 1)

@@ -23,6 +23,7 @@ from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.model.losses import weighted_l1
 from bianlian.train.disturb import cut, degrade, light, lit, place, shrink
 from bianlian.train.focus import eye_centres, focus_map
+from bianlian.train.lay import View, laid
 from bianlian.train.occluders import put_before
 from bianlian.train.pairs import WEIGHT_STEPS
 from bianlian.train.pretrain import Arrays, Judge, as_picture, as_weight, stacked
@@ -35,7 +36,7 @@ UNSURE = 0.015
 """Spread of the noise on each number of the source's description."""
 LOOKED_AT = 4
 """Examples of a step that the recogniser looks at."""
-IDENTITY, FEATURES = 1.0, 0.15
+IDENTITY, FEATURES = 4.0, 0.5
 """Weights of the recogniser's two terms: 1 - cosine to the source's description, and distance of its maps from the answer's."""
 
 ADVERSARIAL = 0.02
@@ -147,7 +148,8 @@ class OneShotRecipe:
         if self._base is not None:
             with torch.no_grad():
                 draft = self._base.to(target.device)(target, portrait).float()
-        drawn: Tensor = network(target, network.tell(portrait, batch[2]), draft)
+        photo = as_picture(batch[5]) if self._config.photo else None
+        drawn: Tensor = network(target, network.tell(portrait, batch[2]), draft, photo)
         return drawn
 
 
@@ -160,8 +162,8 @@ def hidden_batch(data: Swaps, count: int, size: int, share: float, rng: np.rando
 def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None = None) -> Arrays:
     """Change one swap at random. other: of someone else, where something comes before the face; it lends a texture.
 
-    -> target (S, S, 3), source (64, 64, 3), described (128,) float32, truth (S, S, 3), weight (S, S) as ``pairs`` keeps it; the
-    pictures uint8.
+    -> target (S, S, 3), source (64, 64, 3), described (128,) float32, truth (S, S, 3), weight (S, S) as ``pairs`` keeps it, and the
+    source laid over the target's face (S, S, 3); the pictures uint8.
     """
     put, table, same = place(size, rng, 0.5), light(rng), int(rng.integers(1 << 31))
     put, portrait_put = compose(put, row.target_place), compose(place(size, rng, 1.0), row.source_place)
@@ -179,13 +181,27 @@ def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None =
             target, truth, eyes, cut(other.source, compose(place(size, rng, 2.0), other.source_place), size), rng
         )
     target, truth = filmed(target), filmed(truth)
-    portrait = shrink(degrade(lit(cut(row.source, portrait_put, size), light(rng)), rng), LOOK_SIDE)
+    photo_light = light(rng)
+    portrait = shrink(degrade(lit(cut(row.source, portrait_put, size), photo_light), rng), LOOK_SIDE)
+    photo = degrade(lit(laid_over(row, points, size, rng), photo_light), rng)
     described = (row.described + rng.normal(0, UNSURE, len(row.described))).astype(np.float32)
     if rng.random() < 0.5:
-        target, truth, weight = (np.ascontiguousarray(a[:, ::-1]) for a in (target, truth, weight))
+        target, truth, weight, photo = (np.ascontiguousarray(a[:, ::-1]) for a in (target, truth, weight, photo))
     if rng.random() < 0.5:
         portrait = np.ascontiguousarray(portrait[:, ::-1])
-    return target, portrait, described, truth, weight
+    return target, portrait, described, truth, weight, photo
+
+
+def laid_over(row: Swap, points: Points, size: int, rng: np.random.Generator) -> Image:
+    """Lay the source over the target's face as a swap does, both a little amiss. points (68, 2): of the target, as it is cut."""
+    shown = View(row.source, amiss(row.source_points, rng))
+    return laid([shown, shown.mirrored()], amiss(points, rng), size)
+
+
+def amiss(points: Points, rng: np.random.Generator) -> Points:
+    """Move points as a landmarker may err: all of them by some 1 % of their spread, and each by as much."""
+    spread = 0.01 * float(points.std())
+    return points + rng.normal(0, spread, 2) + rng.normal(0, spread, points.shape)
 
 
 def hidden(target: Image, truth: Image, eyes: Points, texture: Image, rng: np.random.Generator) -> tuple[Image, Image]:

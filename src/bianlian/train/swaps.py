@@ -41,15 +41,15 @@ LARGEST = 384
 SOURCES = 2
 """Pictures of the same person that are the source of one of theirs."""
 _PICTURES = ("target", "source", "truth")
-_ROWS = ("target_place", "source_place", "points", "described")
+_ROWS = ("target_place", "source_place", "points", "source_points", "described")
 
 
 @dataclass(frozen=True, eq=False)
 class Swap:
     """One example. target, source, truth: (H, W, 3) RGB uint8; truth is the target's own picture where both are of one person.
 
-    target_place, source_place (2, 3): map a picture to an aligned one of ``PAIR_SIZE``; points (68, 2): of the target, pixels of
-    its picture; described (128,): of the source.
+    target_place, source_place (2, 3): map a picture to an aligned one of ``PAIR_SIZE``; points, source_points (68, 2): iBUG, of
+    target and source, pixels of their pictures; described (128,): of the source.
     """
 
     target: Image
@@ -58,6 +58,7 @@ class Swap:
     target_place: Matrix
     source_place: Matrix
     points: Points
+    source_points: Points
     described: NDArray[np.float32]
 
 
@@ -96,8 +97,8 @@ class Swaps:
         row = index - (int(self._ends[k - 1]) if k else 0)
         columns = self._files[k]
         target, source, truth = (_decoded(columns[name], columns[f"{name}_end"], row) for name in _PICTURES)
-        target_place, source_place, points = (columns[name][row].astype(np.float64) for name in _ROWS[:3])
-        return Swap(target, source, truth, target_place, source_place, points, columns["described"][row])
+        target_place, source_place, points, others = (columns[name][row].astype(np.float64) for name in _ROWS[:4])
+        return Swap(target, source, truth, target_place, source_place, points, others, columns["described"][row])
 
     def pick(self, rng: np.random.Generator) -> Swap:
         """Decode a random example."""
@@ -209,6 +210,7 @@ def _write(path: Path, rows: Sequence[tuple[_Seen, _Seen, NDArray[np.uint8]]]) -
     columns["target_place"] = np.stack([t.place for t, _, _ in rows])
     columns["source_place"] = np.stack([s.place for _, s, _ in rows])
     columns["points"] = np.stack([t.points for t, _, _ in rows]).astype(np.float32)
+    columns["source_points"] = np.stack([s.points for _, s, _ in rows]).astype(np.float32)
     columns["described"] = np.stack([s.described for _, s, _ in rows])
     with replacing(path) as temporary:
         save_file({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in columns.items()}, temporary)

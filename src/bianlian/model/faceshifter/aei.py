@@ -9,7 +9,9 @@ their channels and a 1x1 convolution narrows them before they are doubled, which
 half the picture's side. Because a recogniser's description is blind to much of what people see (it is trained to forget tone,
 make-up and beards), a look network adds numbers of its own from the source's picture. And where there is a network that draws
 anybody in any pose already, soft and in a light of its own (``model.base``), what it draws is seen beside the target, and what is
-drawn over the target starts from it.
+drawn over the target starts from it. That draft is soft; a photo of the source laid over the target's face (``train.lay``) is not.
+So the tone is the target's, what is finer the draft's, and what is finer still the photo's, bent once more by a field of its own;
+place by place the network says how much of it counts.
 """
 
 from __future__ import annotations
@@ -25,14 +27,19 @@ from bianlian.errors import InputError
 from bianlian.model.blocks import SLOPE, init_weights
 from bianlian.model.faceshifter.aad import Aad, AadBlock
 from bianlian.model.faceshifter.attributes import AttributeEncoder
-from bianlian.model.faceshifter.config import LOOK_SIDE, AeiConfig
+from bianlian.model.faceshifter.config import DETAIL, LOOK_SIDE, TONE, AeiConfig
 
 REACH = 0.12
 """Farthest that a point is bent, in halves of the picture's side."""
 LOUDER = 8.0
 """Factor that brings a description's numbers, of about 0.1, to the size that layers expect."""
-SHY = -2.0
-"""Where the drawn picture counts at first: its share is the sigmoid of this."""
+DRAWN, TAKEN = 16, 6
+"""Channels of the head, at half the picture's side: a picture and its share; share and field of what is taken from the photo."""
+PALE = 4
+"""Pixels: no colour coarser than this is drawn where a photo brings its own. A network that was let do so learned to please the
+recogniser with green brows and red noses."""
+SHY, SURE = -2.0, 2.0
+"""Where the drawn picture counts at first: its share is the sigmoid of this; ``SURE`` with a photo, which makes it good at once."""
 
 
 class LookNet(nn.Module):
@@ -59,7 +66,7 @@ class AeiNet(nn.Module):
     def __init__(self, config: AeiConfig) -> None:
         super().__init__()
         self.config, change = config, config.output == "change"
-        seen = 6 if config.draft else 3
+        seen = 3 * (1 + config.draft + config.photo)
         self.attributes = AttributeEncoder(config.down, normalised=not change, full=not change, inputs=seen)
         self.look = LookNet(config.look) if config.look else None
         self.identity = _mixer(config.told, config.identity) if change else nn.Identity()
@@ -71,7 +78,8 @@ class AeiNet(nn.Module):
                 self.narrow.append(nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity())
                 inputs = outputs
             self.blocks.append(AadBlock(inputs, outputs, attributes, config.identity, config.masked))
-        self.head = nn.Conv2d(config.up[-1] + 4 * seen, 18, 3, padding=1) if change else None
+        given = DRAWN + 2 + (TAKEN if config.photo else 0)
+        self.head = nn.Conv2d(config.up[-1] + 4 * seen, given, 3, padding=1) if change else None
 
     def tell(self, pictures: Tensor, descriptions: Tensor) -> Tensor:
         """Say who people are; the mean over several pictures of a person is theirs.
@@ -81,14 +89,22 @@ class AeiNet(nn.Module):
         numbers = descriptions * LOUDER
         return numbers if self.look is None else torch.cat([numbers, self.look(pictures)], 1)
 
-    def forward(self, target: Tensor, told: Tensor, draft: Tensor | None = None) -> Tensor:
+    def forward(
+        self, target: Tensor, told: Tensor, draft: Tensor | None = None, photo: Tensor | None = None, strength: float = 0.0
+    ) -> Tensor:
         """Swap. target (B, 3, S, S) in [0, 1], told (B, ``config.told``) -> (B, 3, S, S), [0, 1] or about that (``change``).
 
-        draft: the answer as another network draws it, (B, 3, S, S), where the settings say so. Raises InputError where it lacks.
+        draft, photo: the answer as another network draws it, and the source's photo laid over the target's face, (B, 3, S, S) both,
+        where the settings say so. strength: added to the logit of the share of what is drawn over the target (``change``); above 0
+        less of the target shows. Raises InputError where a picture lacks, or is too much.
         """
-        if (draft is not None) != self.config.draft:
-            raise InputError(f"this network takes {'a' if self.config.draft else 'no'} draft beside the target")
-        seen = target if draft is None else torch.cat([target, draft], 1)
+        for name, given, wanted in (("draft", draft, self.config.draft), ("photo", photo, self.config.photo)):
+            if (given is not None) != wanted:
+                raise InputError(f"this network takes {'a' if wanted else 'no'} {name} beside the target")
+        if draft is not None:
+            draft = toned(draft, target, TONE)
+            photo = None if photo is None else toned(photo, draft, DETAIL)
+        seen = torch.cat([x for x in (target, draft, photo) if x is not None], 1)
         maps, z_id = self.attributes(seen), self.identity(told)
         h = self.start(z_id[..., None, None])
         for k, block in enumerate(self.blocks):
@@ -100,16 +116,21 @@ class AeiNet(nn.Module):
             for _ in range(k + 1 - self.config.maps):
                 z_att = _double(z_att)
             h = block(h, z_att, z_id)
-        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, seen, h)
+        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, seen, h, strength)
 
-    def _change(self, target: Tensor, seen: Tensor, h: Tensor) -> Tensor:
-        """Bend the target's picture and draw over it. seen: the target, and the draft if there is one; h (B, C, S/2, S/2)."""
+    def _change(self, target: Tensor, seen: Tensor, h: Tensor, strength: float) -> Tensor:
+        """Bend the target's picture and draw over it. seen: the target, then draft and photo if given; h (B, C, S/2, S/2)."""
         assert self.head is not None
         out = self.head(torch.cat([functional.leaky_relu(h, SLOPE), functional.pixel_unshuffle(seen * 2 - 1, 2)], 1))
-        drawn, push = functional.pixel_shuffle(out[:, :16], 2), _double(out[:, 16:])
+        drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), _double(out[:, DRAWN : DRAWN + 2])
         bent = bend(target, REACH * torch.tanh(push))
-        ground = seen[:, 3:] if self.config.draft else 0.5
-        changed: Tensor = bent + torch.sigmoid(drawn[:, 3:] + SHY) * (drawn[:, :3] + ground - bent)
+        ground = seen[:, 3:6] if self.config.draft else 0.5
+        if self.config.photo:
+            taken, push = functional.pixel_shuffle(out[:, DRAWN + 2 : -2], 2), _double(out[:, -2:])
+            ground = ground + torch.sigmoid(taken) * (bend(seen[:, 6:], REACH * torch.tanh(push)) - ground)
+        share = torch.sigmoid(drawn[:, 3:] + (SURE if self.config.photo else SHY) + strength)
+        added = share * drawn[:, :3]
+        changed: Tensor = bent + share * (ground - bent) + (pale(added, PALE) if self.config.photo else added)
         return changed
 
 
@@ -127,6 +148,18 @@ def init_aei(network: nn.Module, generator: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
         if isinstance(layer, AeiNet) and layer.head is not None:
             layer.head.weight.data.mul_(0.1)
+
+
+def toned(picture: Tensor, like: Tensor, side: int) -> Tensor:
+    """Give a picture the tone of another one: what is coarser than squares of ``side`` pixels. Both (B, 3, S, S) -> the same."""
+    difference = functional.avg_pool2d(like - picture, side)
+    return picture + functional.interpolate(difference, scale_factor=float(side), mode="bilinear", align_corners=False)
+
+
+def pale(picture: Tensor, side: int) -> Tensor:
+    """Take away the colour that is coarser than squares of ``side`` pixels; light and dark stay. (B, 3, S, S) -> the same."""
+    colour = functional.avg_pool2d(picture - picture.mean(1, keepdim=True), side)
+    return picture - functional.interpolate(colour, scale_factor=float(side), mode="bilinear", align_corners=False)
 
 
 def bend(picture: Tensor, push: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ DESCRIPTION = 128
 """Numbers of the recogniser's description."""
 LOOK_SIDE = 64
 """Side of the picture of the source that the look network reads."""
+TONE, DETAIL = 16, 8
+"""Pixels: what is coarser is the target's in a draft, and the draft's in a photo."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class AeiConfig:
     identity: numbers of the identity that the AAD layers take. maps: how many attribute maps, from the coarsest on, are in use; a
     finer block takes the finest of them, enlarged. masked: AAD layers choose place by place. output: ``picture`` draws from
     nothing, as published; ``change`` bends the target's picture and draws over it, from blocks up to half its side. draft: with
-    ``change``, start from a draft of the answer by another network.
+    ``change``, start from a draft of the answer by another network. photo: with a draft, see the source's photo laid over the
+    target's face too, and take from it.
     """
 
     size: int = 256
@@ -36,6 +39,7 @@ class AeiConfig:
     masked: bool = True
     output: Literal["picture", "change"] = "picture"
     draft: bool = False
+    photo: bool = False
 
     def __post_init__(self) -> None:
         halvings, blocks = len(self.down), len(self.up) - 1
@@ -50,6 +54,10 @@ class AeiConfig:
             raise ConfigError(f"identity must be the {self.told} numbers that are told, got {self.identity}")
         if self.draft and self.output == "picture":
             raise ConfigError("a draft can be changed, not drawn: draft wants the output change")
+        if self.draft and self.size % TONE:
+            raise ConfigError(f"with a draft size must be a multiple of {TONE}, over which its tone is matched, got {self.size}")
+        if self.photo and not self.draft:
+            raise ConfigError("a photo lends its details to a draft: photo wants draft")
         if not 1 <= self.maps <= blocks:
             raise ConfigError(f"maps must lie in [1, {blocks}], got {self.maps}")
 
@@ -71,6 +79,7 @@ CONFIGS: Mapping[str, AeiConfig] = MappingProxyType(
             maps=5,
             output="change",
             draft=True,
+            photo=True,
         ),
     }
 )
