@@ -32,11 +32,9 @@ from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
-from bianlian.swap.liken import MARGIN
-from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
+from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
 from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.swapper import open_swapper
 from bianlian.train import loop, start
 from bianlian.train.loop import Limits, TrainResult, Watcher
 from bianlian.train.run import open_run
@@ -137,7 +135,7 @@ def swap(
     out: Path,
     *,
     settings: SwapSettings | None = None,
-    likeness: float = MARGIN,
+    likeness: float | None = None,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -145,12 +143,14 @@ def swap(
     """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``.
 
     to: a name, or for several people in one pass whose face is replaced (see ``SwapSettings.who``) -> the name.
-    likeness: margin by which a recogniser shall find new faces nearer to the source, see ``swap.liken``.
+    likeness: margin by which a recogniser shall find new faces nearer to the source, see ``swap.liken``; the model's own
+    default when None.
     sign_with: certificate chain and key of who signs, this user's own identity when None.
     """
     consents = {p.name: p.consent or NO_CONSENT for p in open_run(run).people}
     parts: list[tuple[str | None, str]] = [(None, to)] if isinstance(to, str) else list(to.items())
-    roles = [pipeline.Role(open_swapper(run, name, likeness=likeness), who, consents[name]) for who, name in parts]
+    people = [open_person(run, name, settings, likeness=likeness, note=note) for _, name in parts]
+    roles = [pipeline.Role(person, who, consents[name]) for person, (who, name) in zip(people, parts, strict=True)]
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(target, roles, out, settings, model=str(run), signer=signer, progress=progress, note=note)
 
@@ -162,7 +162,7 @@ def swap_from_photos(
     *,
     settings: SwapSettings | None = None,
     weights: Path | None = None,
-    likeness: float = MARGIN,
+    likeness: float = ENOUGH,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -170,14 +170,14 @@ def swap_from_photos(
     """Put the face of a person who is known from photos alone into a target. See ``swap.oneshot`` and ``swap.pipeline.swap``.
 
     photos: pictures, folders of them or facesets of one person, or for several people in one pass whose face is replaced -> theirs.
-    weights: what `bianlian pretrain --what oneshot` wrote, None for the base that ships. likeness, sign_with: as for ``swap``.
+    weights: what `bianlian pretrain --what oneshot` wrote, None for those that ship. likeness, sign_with: as for ``swap``.
     """
     settings = settings or SwapSettings()
     people = list(photos.items()) if isinstance(photos, Mapping) else [(None, photos)]
     roles = photo_roles(people, settings, weights=weights, likeness=likeness, progress=progress, note=note)
     signer = None if sign_with is None else open_identity(*sign_with)
     return pipeline.swap(
-        target, roles, out, settings, model=f"{ONE_PHOTO} ({weights or BASE})", signer=signer, progress=progress, note=note
+        target, roles, out, settings, model=f"{ONE_PHOTO} ({weights or FINISH})", signer=signer, progress=progress, note=note
     )
 
 

@@ -49,7 +49,7 @@ def test_the_demo_from_a_photo_trains_nothing(tmp_path: Path) -> None:
     assert list(result["seconds"]) == ["photo", "swap", "show"]
     assert (result["frames"], result["frames_swapped"], result["training_minutes"]) == (100, 100, 0)
     report = json.loads((out / "swapped.json").read_text())
-    assert report["model"] == "one photo (base-light-128)"
+    assert report["model"] == "one photo (oneshot-128)"
     assert report["consent"].startswith("virtual person")
     assert {p.name for p in out.iterdir()} >= {"photo.png", "swapped.mp4", "side_by_side.mp4", "contact_sheet.png"}
     assert not (out / "runs").exists()

@@ -80,6 +80,57 @@ def test_new_faces_are_drawn_into_their_frames_and_mouths_get_no_gradient() -> N
     assert float(gradient[0, :, y, x].abs().max()) < 0.02 * float(gradient[0, :, cheek_y, cheek_x].abs().min())
 
 
+def test_what_a_second_network_makes_of_it_is_laid_in() -> None:
+    faces = [met(), met()]
+    picture = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    path, asked = PersonPath(nn.Identity(), Painted(picture)), list[list[int]]()
+
+    def finish(drawn: Tensor, target: Tensor, some: Tensor) -> Tensor:
+        asked.append(some.tolist())
+        return 0.5 * (drawn + target)
+
+    scene = module._Scene(path.encoder, faces, nn.Identity(), PLAIN, Grey())  # type: ignore[arg-type]
+    some = torch.tensor([1])
+    plain = scene.drawn(path, some).detach()
+    scene.finish = finish
+    finished = scene.drawn(path, some).detach()
+    target = torch.from_numpy(faces[1].crop).permute(2, 0, 1)[None] / 255
+    assert asked == [[1]]
+    assert 0.1 < float((finished - target).abs().mean() / (plain - target).abs().mean()) < 0.9  # it lies nearer to the target
+
+
+def test_the_weakest_that_is_enough_finishes() -> None:
+    class Red(Grey):
+        """Describes by the red in the middle, which colours are not matched for."""
+
+        def look(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+            return pictures[:, :1, 60:68, 60:68].std((2, 3)), []
+
+    path, asked = PersonPath(nn.Identity(), Painted(torch.rand(1, 3, 128, 128))), list[float]()
+
+    def smoother(share: float) -> module.Finish:
+        def finish(drawn: Tensor, target: Tensor, some: Tensor) -> Tensor:
+            asked.append(share)
+            flat = drawn.clone()
+            flat[..., 48:80, 48:80] = flat[..., 48:80, 48:80] * (1 - share) + share * flat[..., 48:80, 48:80].mean()
+            return flat
+
+        return finish
+
+    scene = module._Scene(path.encoder, [met(), met()], nn.Identity(), PLAIN, Red())  # type: ignore[arg-type]
+    source, ways = torch.zeros(1), [smoother(share) for share in (0.0, 0.5, 0.9, 1.0)]
+    every = scene.finished_by(ways, path, source, 1e9)
+    assert every[0] == 3
+    assert every[1] == sorted(every[1])
+    asked.clear()
+    chosen, found = scene.finished_by(ways, path, source, every[1][1])
+    assert (chosen, found) == (1, every[1][:2])
+    assert set(asked) == {0.0, 0.5}  # the others are not tried
+    assert scene.finish is ways[1]
+    scene.finish = None
+    assert scene.finished_by([], path, source, 0.0) == (0, [scene.margin(path, source)])
+
+
 def test_where_the_network_s_own_mask_is_shut_the_target_stays_and_the_mask_gets_no_gradient() -> None:
     face = met()
     shown = torch.rand(1, 4, 128, 128, generator=torch.Generator().manual_seed(1))

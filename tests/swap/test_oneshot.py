@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,20 +11,33 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
 
+import bianlian
 from bianlian import align
 from bianlian.cli import main
 from bianlian.errors import ConfigError, InputError, NoFaceError, WeightsError
+from bianlian.geometry import apply
+from bianlian.landmark.schemes import convert
+from bianlian.model import SwapsAt
 from bianlian.model.faceshifter.aei import AeiNet, init_aei
 from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE
+from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.provenance.consent import NO_CONSENT, add_consent
-from bianlian.swap.oneshot import CONFIG, STUDIED, Artist, Told, open_artist, photo_roles, tell_artist
+from bianlian.swap.liken import LEAST
+from bianlian.swap.oneshot import CONFIG, STUDIED, Artist, Told, open_artist, open_person, photo_roles, tell_artist, views_of
 from bianlian.swap.photos import Eyes, Sitter, sit
 from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
-from bianlian.swap.study import SIDE, WIDER, View, study
+from bianlian.swap.study import SIDE, WIDER, crops_of, study
+from bianlian.swap.swapper import open_swapper
+from bianlian.train.lay import View, laid
 from bianlian.train.pairs import PAIR_COVERAGE
 from bianlian.types import Frame, Image
+from bianlian.video import frames
+
+DEMO = Path(bianlian.__file__).parent / "data/demo"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +51,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["base", "finished"])
 def artist(weights: Path, request: pytest.FixtureRequest) -> Artist:
-    return open_artist(weights if request.param == "finished" else None)
+    artist = open_artist(weights)
+    return artist if request.param == "finished" else Artist(artist.base)
 
 
 def sitter(count: int, seed: int = 0) -> Sitter:
@@ -57,6 +72,16 @@ def crops(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(7).integers(0, 256, (count, CONFIG.size, CONFIG.size, 3)).astype(np.uint8)
 
 
+def shown(artist: Artist, person: Sitter, count: int) -> Tensor:
+    """Crops as the networks get them: with the photo laid over each where they take one, the face being where the mean face is."""
+    pictures = crops(count)
+    if artist.network is not None:
+        views = views_of(person)
+        over = laid(views, align.template("ibug68", CONFIG.size, align.COVERAGE), CONFIG.size)
+        pictures = np.concatenate([pictures, np.repeat(over[None], count, 0)], 3)
+    return torch.from_numpy(pictures.transpose(0, 3, 1, 2)).float() / 255
+
+
 def told(artist: Artist, *people: Sitter) -> Told:
     pictures, numbers = (np.concatenate([getattr(p, name) for p in people]) for name in ("portraits", "descriptions"))
     return Told.of(artist, Sitter("ana", pictures, numbers, sum((p.views for p in people), ()), ""), steps=0)
@@ -68,7 +93,7 @@ def test_the_compiled_network_agrees_with_the_eager_one(artist: Artist) -> None:
     assert (swapper.person, swapper.size) == ("ana", CONFIG.size)
     faces, masks = swapper.swap(pictures)
     with torch.no_grad():
-        drawn = told(artist, person)(torch.from_numpy(pictures.transpose(0, 3, 1, 2)).float() / 255).numpy()
+        drawn = told(artist, person)(shown(artist, person, 3)).numpy()
     wanted = np.clip(drawn.transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(int)
     assert np.abs(faces - wanted).max() <= 1  # grey levels
     assert masks.min() == 1
@@ -81,7 +106,7 @@ def test_a_photo_given_twice_changes_nothing_and_another_one_does(artist: Artist
     torch.testing.assert_close(both.told[:, DESCRIPTION:], (first.told + second.told)[:, DESCRIPTION:] / 2)  # each photo counts
     assert not torch.allclose(first.told, second.told, atol=0.1)
     torch.testing.assert_close(twice.told, first.told)
-    target = torch.from_numpy(crops(1).transpose(0, 3, 1, 2)).float() / 255
+    target = shown(artist, one, 1)
     with torch.no_grad():
         drawn = [person(target) for person in (first, second, both, twice)]
     torch.testing.assert_close(drawn[3], drawn[0], atol=1e-3, rtol=0)
@@ -114,6 +139,41 @@ def test_weights_of_another_network_are_named(tmp_path: Path) -> None:
     for name in ("x.safetensors", "missing.safetensors"):
         with pytest.raises(WeightsError, match=f"{name} is no network from one photo"):
             open_artist(tmp_path / name)
+
+
+@pytest.mark.weights
+def test_the_network_that_ships_draws_the_person_sharply(tmp_path: Path, demo_frames: list[Frame]) -> None:
+    eyes, artist, recogniser = Eyes.open(SwapSettings()), open_artist(), Recogniser()
+    cv2.imwrite(str(tmp_path / "ana.png"), next(iter(frames(DEMO / "source.mp4"))).image[..., ::-1])
+    person = sit([tmp_path / "ana.png"], eyes)
+    here = Told.of(artist, person, steps=0)
+    seen = []
+    for frame in demo_frames:
+        (face,) = eyes.landmarker.mark(frame.image, eyes.detector.detect([frame.image])[0][:1])
+        assert face is not None
+        assert face.landmarks is not None
+        to_crop = align.crop_from_frame(face.landmarks, CONFIG.size)
+        points = apply(to_crop, convert(face.landmarks, "ibug68").points)
+        crop = align.cut(frame.image, to_crop, CONFIG.size).image
+        seen.append(np.concatenate([crop, laid(views_of(person), points, CONFIG.size)], 2))
+    pictures = torch.from_numpy(np.stack(seen).transpose(0, 3, 1, 2)).float() / 255
+    target, photo = pictures[:, :3], pictures[:, 3:]
+    with torch.no_grad():
+        draft = here.decoder(here.encoder(target))
+        drawn = [here.finish(draft, target, photo, strength) for strength in (0.0, 1.0)]
+        source = recogniser.look(crops_of(person.views, CONFIG.size))[0]
+        nearer = [
+            ((looks - recogniser.look(target)[0]).norm(dim=1) - (looks - source).norm(dim=1)).mean()
+            for looks in (recogniser.look(x)[0] for x in (target, *drawn))
+        ]
+    assert nearer[0] < nearer[1] < nearer[2]  # no swap, some of the target showing, less of it
+    assert nearer[1] > 0.5 * nearer[0]  # more than half the way to where both are as near
+
+    def fine(x: Tensor) -> float:
+        """Mean of what a blur over three pixels takes away, in the middle of the face."""
+        return float((x - functional.avg_pool2d(x, 3, 1, 1))[..., 40:96, 32:96].abs().mean())
+
+    assert min(fine(x) for x in drawn) > 1.5 * fine(draft)
 
 
 @pytest.mark.weights
@@ -166,3 +226,24 @@ def test_footage_is_swapped_from_a_photo(tmp_path: Path, footage: dict[str, Path
     assert report["swapped"] == report["frames"] == 18
     assert report["cast"][0]["person"] == "eva"
     assert report["model"].startswith(f"one photo ({weights})")
+
+
+@pytest.mark.weights
+def test_a_tuned_person_is_finished_with_the_pictures_of_their_faceset(tmp_path: Path, demo_frames: list[Frame]) -> None:
+    (tmp_path / "photos").mkdir()
+    for k, frame in enumerate(demo_frames):
+        cv2.imwrite(str(tmp_path / "photos" / f"{k}.png"), frame.image[..., ::-1])
+    ana, run, notes = tmp_path / "ana", tmp_path / "run", list[str]()
+    assert main(["extract", str(tmp_path / "photos"), "--person", "ana", "-o", str(ana)]) == 0
+    words = ["train", str(ana), "-o", str(run), "--from", "faceshifter", "--batch", "2", "--iterations", "1", "--no-score"]
+    assert main(words) == 0
+    finished, plain = (opened(run, "ana", likeness=LEAST, threads=1) for opened in (open_person, open_swapper))
+    points = align.template("ibug68", CONFIG.size, align.COVERAGE)[None]
+    assert isinstance(finished, SwapsAt)
+    assert not isinstance(plain, SwapsAt)
+    there = finished.swap_at(crops(1), points)[0]
+    assert (finished.swap_at(crops(1), points + 10)[0] != there).any()  # the pictures lie where the face is
+    assert (plain.swap(crops(1))[0] != there).any()
+    shutil.rmtree(ana)
+    assert not isinstance(open_person(run, "ana", likeness=LEAST, threads=1, note=notes.append), SwapsAt)
+    assert notes[-1].startswith("ana is drawn as trained, not finished with their pictures: ")

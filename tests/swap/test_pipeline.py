@@ -202,6 +202,30 @@ def test_a_picture_and_a_folder_of_pictures(tmp_path: Path) -> None:
     assert beside(tmp_path / "swapped") == ["0.png", "1.png", "2.png"]
 
 
+class Points68(Tint):
+    """Asks where the parts of each face are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, Any]] = []
+
+    def swap_at(self, crops: Any, points: Any) -> Any:
+        self.seen += zip(crops, points, strict=True)
+        return self.swap(crops)
+
+
+def test_a_model_that_asks_for_it_is_told_where_the_parts_are(tmp_path: Path) -> None:
+    model = Points68()
+    swap(movie(tmp_path / "in.mkv", walk(6)), model, tmp_path / "out.mkv", LOSSLESS)
+    assert len(model.seen) == 6
+    for crop, points in model.seen:
+        assert points.shape == (68, 2)
+        found = np.argwhere((crop[..., 0] > 170) & (crop[..., 2] < 100))[:, ::-1]
+        disc = np.concatenate([found.min(0), found.max(0)])
+        # the landmarker stretches the mean face over the disc, and tracks are smoothed over a few frames of its walk
+        np.testing.assert_allclose(np.concatenate([points.min(0), points.max(0)]), disc, atol=0.05 * len(crop))
+
+
 class Breaks(Tint):
     """Fails on its second batch."""
 

@@ -22,7 +22,7 @@ from bianlian.weights import CARDS, locate
 
 def plan_of(scale: float) -> Plan:
     """A plan of one face that is ``scale`` times as large in the frame as in the crop."""
-    place = Place(0, np.array([[1 / scale, 0.0, 0.0], [0.0, 1 / scale, 0.0]]), np.zeros((3, 2)), False)
+    place = Place(0, np.array([[1 / scale, 0.0, 0.0], [0.0, 1 / scale, 0.0]]), np.zeros((3, 2)), np.zeros((68, 2)), False)
     return Plan({0: (place,)}, {})
 
 

@@ -13,8 +13,7 @@ from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
-from bianlian.swap.liken import MARGIN
-from bianlian.swap.oneshot import BASE, ONE_PHOTO, photo_roles
+from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import SwapReport, report_path
@@ -22,7 +21,6 @@ from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.swap.study import STEPS
-from bianlian.swap.swapper import open_swapper
 from bianlian.train.run import open_run
 from bianlian.types import Note, Progress
 from bianlian.video import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Encoding
@@ -63,10 +61,11 @@ class Swap:
     """Steps in which the photos are studied before the swap, some seconds; 0 turns it off. With many more the face takes over the
     photo's own expression."""
 
-    likeness: float = MARGIN
+    likeness: float | None = None
     """How much nearer to the source than to the target a recogniser shall find nine new faces in ten (distances of descriptions,
     of which 0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the footage until
-    it is, some seconds, none where it is already; a trained person's faceset must lie where training found it. -2 leaves it out."""
+    it is, some seconds, none where it is already; a trained person's faceset must lie where training found it. 0.05 when left out,
+    0.1 for --source and for people of `tuned`; -2 does without."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -233,14 +232,21 @@ class Swap:
         )
 
     def roles(self, settings: SwapSettings, progress: Progress, note: Note) -> list[Role]:
-        """Open the trained people, or look at the photos. Raises ConfigError, and as ``open_swapper`` and ``photo_roles``."""
+        """Open the trained people, or look at the photos. Raises ConfigError, and as ``open_person`` and ``photo_roles``."""
         parts = self.parts()
         if self.model is not None and not self.from_photos:
             run = self.model
-            return [Role(open_swapper(run, name, likeness=self.likeness), who, consent_of(run, name)) for who, name in parts]
+            drawn = [open_person(run, name, settings, likeness=self.likeness, note=note) for _, name in parts]
+            return [Role(person, who, consent_of(run, name)) for person, (who, name) in zip(drawn, parts, strict=True)]
         people = [(who, self.source or (Path(name),)) for who, name in parts]
         return photo_roles(
-            people, settings, weights=self.model, steps=self.study, likeness=self.likeness, progress=progress, note=note
+            people,
+            settings,
+            weights=self.model,
+            steps=self.study,
+            likeness=ENOUGH if self.likeness is None else self.likeness,
+            progress=progress,
+            note=note,
         )
 
     @property
@@ -256,7 +262,7 @@ class Swap:
     def drawn_by(self) -> str:
         """Name what draws the faces, for the report."""
         shown = ", ".join([*map(str, self.source), *self.map])
-        return f"{ONE_PHOTO} ({self.model or BASE}): {shown}" if self.from_photos else str(self.model)
+        return f"{ONE_PHOTO} ({self.model or FINISH}): {shown}" if self.from_photos else str(self.model)
 
     def parts(self) -> list[tuple[str | None, str]]:
         """Read --to, --source and --map -> (who, name) of each part. Raises ConfigError."""

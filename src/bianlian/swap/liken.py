@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -53,6 +53,8 @@ HALVINGS = 5
 """How often the way is halved to find the shortest part that does."""
 SHAKE = 0.03
 """Spread of the shifts, turns and sizes in which the recogniser sees a face, in half sides of the crop."""
+Finish = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What is drawn (B, 3, S, S), its targets, and which of the faces these are -> finished, (B, 3, S, S)."""
 MOUTH = slice(48, 60)
 _WIDER, _SOFT = 1.5, 3.0  # of the mouth's outline, and pixels over which it fades
 
@@ -61,22 +63,29 @@ _WIDER, _SOFT = 1.5, 3.0  # of the mouth's outline, and pixels over which it fad
 class Likeness:
     """Margin that nine in ten of the faces looked at have, before and after, and the one that was aimed at, see ``MARGIN``.
 
-    share: of the way that was gone, 0 where none had to be.
+    share: of the way that was gone, 0 where none had to be; finish: which of those that could be chosen was.
     """
 
     before: float
     after: float
     wanted: float
     share: float
+    finish: int = 0
 
 
 class _Scene:
     """The target's faces and what looks at them: from a decoder to the recogniser's margins."""
 
     def __init__(
-        self, encoder: nn.Module, faces: Sequence[Met], refiner: nn.Module, settings: SwapSettings, recogniser: Recogniser
+        self,
+        encoder: nn.Module,
+        faces: Sequence[Met],
+        refiner: nn.Module,
+        settings: SwapSettings,
+        recogniser: Recogniser,
     ) -> None:
         self.refiner, self.settings, self.recogniser = refiner, settings, recogniser
+        self.finish: Finish | None = None
         self.targets = torch.from_numpy(np.stack([face.crop for face in faces]).transpose(0, 3, 1, 2).astype(np.float32) / 255)
         self.inner, self.mouths = _planes([_inner(face, settings) for face in faces]), _planes([_mouth(face) for face in faces])
         with torch.no_grad():
@@ -89,7 +98,7 @@ class _Scene:
     def drawn(self, path: PersonPath, some: Tensor) -> Tensor:
         """Draw some faces into their frames -> (B, 3, S, S). A mask of the network's own gets no gradient."""
         target, inner, shown = self.targets[some], self.inner[some], path.draw(self.codes[some])
-        face = shown[:, :3]
+        face = shown[:, :3] if self.finish is None else self.finish(shown, target, some)
         if shown.shape[1] > 3:
             inner = inner * shown[:, 3:].detach()
         face = (face + self.mouths[some] * (face.detach() - face)).clamp(0, 1)
@@ -99,6 +108,15 @@ class _Scene:
         if self.settings.shade:
             face = face + self.settings.shade * _broad(target - face, inner)
         return (target + inner * (face - target)).clamp(0, 1)
+
+    def finished_by(self, finishes: Sequence[Finish], path: PersonPath, source: Tensor, wanted: float) -> tuple[int, list[float]]:
+        """Choose who finishes: the first that is enough, or the last -> its number, and the margins of all that were tried."""
+        found = [] if finishes else [self.margin(path, source)]
+        for self.finish in finishes:
+            found.append(self.margin(path, source))
+            if found[-1] >= wanted:
+                break
+        return len(found) - 1, found
 
     def margins(self, pictures: Tensor, source: Tensor) -> Tensor:
         """How much nearer to the source than to the target each picture is: (B, 3, S, S) -> (B,)."""
@@ -122,6 +140,7 @@ def liken(
     settings: SwapSettings,
     *,
     margin: float = MARGIN,
+    finishes: Sequence[Finish] = (),
     recogniser: Recogniser | None = None,
     progress: Progress = silent,
 ) -> tuple[PersonPath, Likeness]:
@@ -129,7 +148,8 @@ def liken(
 
     lessons: of the person, whom the decoder is to draw no worse meanwhile; pictures (N, 3, S, S) of them in [0, 1], cut as the
     network gets faces; faces: some that will be replaced, one or more; settings: of the swap; margin: that is wanted, see
-    ``MARGIN``. The same input gives the same decoder, but for rounding. Raises WeightsError.
+    ``MARGIN``; finishes: what a second network can make of what the path draws, the weakest first: the first that is enough is
+    taken, or the last one. The same input gives the same decoder, but for rounding. Raises WeightsError.
     """
     keep_memory()
     recogniser = (recogniser or Recogniser()).eval().requires_grad_(False)
@@ -138,15 +158,15 @@ def liken(
     with torch.no_grad():
         source = torch.cat([recogniser.look(part)[0] for part in torch.split(pictures, BATCH)]).mean(0)
     wanted = min(margin, ALIKE * float((source - scene.theirs).norm()))
-    before = scene.margin(moved, source)
-    if before >= wanted:
-        return moved, Likeness(before, before, wanted, 0.0)
+    chosen, before = scene.finished_by(finishes, moved, source, wanted)
+    if before[-1] >= wanted:
+        return moved, Likeness(before[0], before[-1], wanted, 0.0, chosen)
     first = _weights(moved)
     moved.decoder.requires_grad_(True)
     _walk(moved, scene, lessons, source, wanted, progress)
     moved.decoder.requires_grad_(False)
     share, after = _shortest(moved, first, _weights(moved), scene, source, wanted)
-    return moved, Likeness(before, after, wanted, share)
+    return moved, Likeness(before[0], after, wanted, share, chosen)
 
 
 def check_likeness(likeness: float) -> float:

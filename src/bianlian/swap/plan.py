@@ -12,6 +12,7 @@ from bianlian import align
 from bianlian.errors import ConfigError, InputError
 from bianlian.geometry import box_of, compose, inside_share, scale_of
 from bianlian.landmark.pose import head_pose
+from bianlian.landmark.schemes import convert
 from bianlian.mask.hull import face_size, outline
 from bianlian.mask.regions import face_outline
 from bianlian.swap.fade import fades, turned
@@ -34,12 +35,13 @@ SHOWN_TRACKS = 12
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, frame pixels; filled: interpolated;
-    part: whose face goes in, by its place in the cast; share: of the new face that shows, in [0, 1]."""
+    """One face to swap. crop_from_frame (2, 3): where to cut; outline (N, 2): of the face, and points (68, 2): iBUG, both in frame
+    pixels; filled: interpolated; part: whose face goes in, by its place in the cast; share: of the new face that shows, 0 to 1."""
 
     track: int
     crop_from_frame: Matrix
     outline: Points
+    points: Points
     filled: bool
     part: int = 0
     share: float = 1.0
@@ -156,4 +158,4 @@ def _place(
     if inside_share(box, analysis.width, analysis.height) < OUTSIDE:
         larger = min((box[2] - box[0]) / analysis.width, (box[3] - box[1]) / analysis.height) > 1
         return "face much larger than the picture" if larger else "face outside the picture"
-    return Place(track, crop, edge, filled, share=turned(head_pose(landmarks)[0]))
+    return Place(track, crop, edge, convert(landmarks, "ibug68").points, filled, share=turned(head_pose(landmarks)[0]))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bianlian import align, plugins
 from bianlian.errors import InputError
-from bianlian.geometry import compose
-from bianlian.model import Swapper
+from bianlian.geometry import apply, compose
+from bianlian.model import Swapper, SwapsAt
 from bianlian.swap.color import Recolor
 from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.layers import Done, Layer
@@ -26,7 +26,7 @@ from bianlian.swap.report import Clock
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.steady import SteadyColor
 from bianlian.swap.tracks import Analysis
-from bianlian.types import Crop, Frame, Image, Mask, Note
+from bianlian.types import Crop, Frame, Image, Mask, Note, Points
 from bianlian.video import Span, frames
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
@@ -103,13 +103,16 @@ class Artist:
         self._swappers, self._size, self._share, self._clock = swappers, size, settings.refine, clock
         self._refiner = CompiledRefiner(size) if settings.refine > 0 else None
 
-    def draw(self, part: int, crops: NDArray[np.uint8], under: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def draw(
+        self, part: int, crops: NDArray[np.uint8], points: Points, under: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Swap crops (N, S, S, 3) of which under (N, T, T, 3) shows the same -> faces (N, T, T, 3), weights (N, T, T).
 
-        part: of the cast. Raises InputError for a model of other shapes.
+        part: of the cast; points (N, 68, 2): iBUG, pixels of the crops. Raises InputError for a model of other shapes.
         """
+        swapper = self._swappers[part]
         with self._clock("network"):
-            drawn, own = self._swappers[part].swap(crops)
+            drawn, own = swapper.swap_at(crops, points) if isinstance(swapper, SwapsAt) else swapper.swap(crops)
         if drawn.shape != crops.shape or drawn.dtype != np.uint8 or own.shape != crops.shape[:3]:
             raise InputError(f"the model must give {crops.shape} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
         if self._refiner is not None:
@@ -151,7 +154,8 @@ def _drawn(jobs: list[Job], artist: Artist, batch: int) -> Iterator[Job]:
         for start in range(0, len(mine), batch):
             some = mine[start : start + batch]
             crops = np.stack([jobs[j].crops[k].image for j, k in some])
-            drawn, own = artist.draw(part, crops, np.stack([jobs[j].under[k].image for j, k in some]))
+            points = np.stack([apply(jobs[j].crops[k].crop_from_frame, jobs[j].places[k].points) for j, k in some])
+            drawn, own = artist.draw(part, crops, points, np.stack([jobs[j].under[k].image for j, k in some]))
             faces.update(zip(some, zip(drawn, own, strict=True), strict=True))
     for j, job in enumerate(jobs):
         done = [faces[j, k] for k in range(len(job.places))]

@@ -56,9 +56,16 @@ class CompiledSwapper:
 
     def swap(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Swap a batch: crops (N, S, S, 3) uint8 -> faces of the same shape, masks (N, S, S). See ``model.Swapper``."""
+        self._check(crops)
+        return self._run(crops)
+
+    def _check(self, crops: NDArray[np.uint8]) -> None:
         wanted = (self._size, self._size, 3)
         if crops.ndim != 4 or crops.shape[1:] != wanted or crops.dtype != np.uint8:
             raise InputError(f"the swapper takes uint8 crops of shape (N, {self._size}, {self._size}, 3), got {crops.shape}")
+
+    def _run(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Run the network on crops (N, S, S, channels that it takes)."""
         pictures = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / np.float32(255)
         drawn = self._network(pictures)[0]
         faces = np.clip(drawn[:, :3].transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -127,17 +134,22 @@ def open_swapper(run: Path, to: str, *, likeness: float = MARGIN, threads: int |
     """
     check_likeness(likeness)
     config, cores = open_run(run), threads or os.cpu_count() or 1
-    person = person_index(config, to, run)
-    model = config.build()
+    path, size = trained_path(run, to)
+    network = _compiled(path, size, cores)
+    if likeness <= LEAST:
+        return CompiledSwapper(network, size, to)
+    faceset = Path(config.people[person_index(config, to, run)].faceset)
+    school = School(to, faceset, size, config.training.held_out, config.augment, likeness)
+    return TrainedSwapper(network, path, school, cores)
+
+
+def trained_path(run: Path, to: str) -> tuple[PersonPath, int]:
+    """Load one person's networks of a run's newest checkpoint, and the side of their crops. Raises RunError as ``open_swapper``."""
+    config = open_run(run)
+    person, model = person_index(config, to, run), config.build()
     folder = newest(run)
     fill(model.networks, load_average(folder), folder)
-    path = model.path(person)
-    network = _compiled(path, model.size, cores)
-    if likeness <= LEAST:
-        return CompiledSwapper(network, model.size, to)
-    faceset = Path(config.people[person].faceset)
-    school = School(to, faceset, model.size, config.training.held_out, config.augment, likeness)
-    return TrainedSwapper(network, path, school, cores)
+    return model.path(person), model.size
 
 
 def _compiled(path: PersonPath, size: int, threads: int) -> Network:

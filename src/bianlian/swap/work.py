@@ -130,7 +130,7 @@ def label_of(target: str, plan: Plan, cast: Sequence[tuple[str | None, Swapper]]
     for frame in sorted(plan.places):
         for place in plan.places[frame]:
             digest.update(f"{frame} {place.track} {place.part} {place.filled} {place.share!r}".encode())
-            digest.update(place.crop_from_frame.tobytes() + place.outline.tobytes())
+            digest.update(place.crop_from_frame.tobytes() + place.outline.tobytes() + place.points.tobytes())
     return digest.hexdigest()
 
 

@@ -73,42 +73,53 @@ def _mtcnn(net: str, sha256: str, size: int, side: int) -> WeightsCard:
     )
 
 
+_VIRTUAL = "this project, trained on rendered virtual people (credits in NOTICE)"
+
+
+def _own(name: str, member: str, sha256: str, size: int, input: str, origin: str = _VIRTUAL) -> WeightsCard:
+    return WeightsCard(
+        name=name,
+        file=member.rpartition("/")[2],
+        sha256=sha256,
+        size=size,
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        origin=origin,
+        sources=(PackageFile(member),),
+        input=input,
+        normalisation="v / 255",
+    )
+
+
 _CARDS = (
-    WeightsCard(
-        name="base-light-128",
-        file="deepfake-light-128.safetensors",
-        sha256="b3de05edca45d2642a671efa29fd3e2e43b66362e00457c328399ce407d0f5eb",
-        size=15_451_922,
-        licence="Apache-2.0",
-        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
-        origin="this project, trained on rendered virtual people (credits in NOTICE)",
-        sources=(PackageFile("data/base/deepfake-light-128.safetensors"),),
-        input="(N, 3, 128, 128) RGB",
-        normalisation="v / 255",
+    _own(
+        "base-light-128",
+        "data/base/deepfake-light-128.safetensors",
+        "b3de05edca45d2642a671efa29fd3e2e43b66362e00457c328399ce407d0f5eb",
+        15_451_922,
+        "(N, 3, 128, 128) RGB",
     ),
-    WeightsCard(
-        name="refiner",
-        file="refiner.safetensors",
-        sha256="d98a2c62f78ae9cfb9d18f24f758137aec7dd2c21d504e6c000566275116166d",
-        size=3_577_670,
-        licence="Apache-2.0",
-        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
-        origin="this project, trained on rendered virtual people (credits in NOTICE)",
-        sources=(PackageFile("data/base/refiner.safetensors"),),
-        input="(N, 3, S, S) RGB twice: the drawn face, the face under it",
-        normalisation="v / 255",
+    _own(
+        "refiner",
+        "data/base/refiner.safetensors",
+        "d98a2c62f78ae9cfb9d18f24f758137aec7dd2c21d504e6c000566275116166d",
+        3_577_670,
+        "(N, 3, S, S) RGB twice: the drawn face, the face under it",
     ),
-    WeightsCard(
-        name="mask",
-        file="mask.safetensors",
-        sha256="066805c0773f90d4c96f72aeee1fe42f15603bae2448f5912e793e228adb1ade",
-        size=2_148_880,
-        licence="Apache-2.0",
-        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+    _own(
+        "oneshot-128",
+        "data/base/oneshot-128.safetensors",
+        "722524d5a3157e9185eceb016cc9ee775f2b274e416946aa53e77937b26cad49",
+        12_891_964,
+        "(N, 3, 128, 128) RGB three times: target, draft, photo laid over the target; (N, 256): who goes in",
+    ),
+    _own(
+        "mask",
+        "data/mask/mask.safetensors",
+        "066805c0773f90d4c96f72aeee1fe42f15603bae2448f5912e793e228adb1ade",
+        2_148_880,
+        "(N, 3, 128, 128) RGB",
         origin="this project, trained on rendered virtual people and photos of the same set (credits in NOTICE)",
-        sources=(PackageFile("data/mask/mask.safetensors"),),
-        input="(N, 3, 128, 128) RGB",
-        normalisation="v / 255",
     ),
     _mediapipe(
         "blazeface_short",
