@@ -44,12 +44,13 @@ def swaps(tmp_path: Path) -> Swaps:
 
 
 def test_variants_differ_in_one_thing_each(bench: Any) -> None:
-    found = bench.variants(replace(TINY, maps=3))
-    assert list(found) == ["all", "no truth", "attribute loss", "no mask", "3 maps"]
+    found = bench.variants(replace(TINY, draft=True, photo=True, maps=3))
+    assert list(found) == ["all", "no truth", "attribute loss", "no mask", "no photo", "3 maps"]
     whole = found["all"]
     assert found["attribute loss"] == replace(whole, attribute=True)
     assert found["no truth"] == replace(whole, supervised=False, attribute=True)
     assert found["no mask"] == replace(whole, config=replace(whole.config, masked=False))
+    assert found["no photo"] == replace(whole, config=replace(whole.config, photo=False))
     assert found["3 maps"] == replace(whole, config=replace(whole.config, maps=3))
 
 
@@ -57,16 +58,18 @@ def test_without_the_truth_no_answer_is_seen(bench: Any, swaps: Swaps) -> None:
     recipe = bench.AblationRecipe(bench.variants(TINY)["no truth"], Glance(), None)
     made = recipe.batch(swaps, 4, np.random.default_rng(0))
     batch = tuple(torch.from_numpy(array) for array in made)
-    other = (*batch[:3], 255 - batch[3], batch[4])  # another answer
+    other = (*batch[:3], 255 - batch[3], *batch[4:])  # another answer
     first, second = (recipe.losses(recipe.draw(b).float(), b) for b in (batch, other))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert set(first) == {"identity", "reconstruction", "attribute", "total"}
-    target, portrait, described, truth, _ = recipe.asked(batch)
+    target, portrait, described, truth, _, photo = recipe.asked(batch)
     assert torch.equal(truth[:2], target[:2])  # the first half shows the target's own person
     own = target[:2].float().mean((1, 2)) / 255
     torch.testing.assert_close(described[:2, :3], own, atol=0.01, rtol=0)
     torch.testing.assert_close(portrait[:2].float().mean((1, 2)) / 255, own, atol=0.02, rtol=0)
     assert torch.equal(portrait[2:], batch[1][2:])
+    assert torch.equal(photo[:2], target[:2].flip(2))  # mirrored: as it is it would be the answer
+    assert torch.equal(photo[2:], batch[5][2:])
 
 
 @pytest.mark.parametrize("name", ["all", "no truth", "no mask"])
