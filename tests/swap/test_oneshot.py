@@ -100,8 +100,11 @@ def test_the_compiled_network_agrees_with_the_eager_one(artist: Artist) -> None:
     exact = compile_module(here, (1, *seen.shape[1:]), dynamic_batch=True)(seen.numpy())[0]
     assert np.abs(exact - drawn).max() < 1 / 255
     wanted = np.clip(drawn.transpose(0, 2, 3, 1) * 255 + 0.5, 0, 255).astype(int)
-    # of a second network in bf16: half of what lies between its numbers near 1, a grey level, on average
-    assert np.abs(faces - wanted).max() <= 1 if artist.network is None else np.abs(faces - wanted).mean() < 0.5
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        rough = here(seen).float().numpy()
+    # a second network runs in bf16 where the processor has it: no further off than the library's own bf16, and rounded
+    apart, rounding = np.abs(faces - wanted), 0.5
+    assert apart.max() <= 1 if artist.network is None else apart.mean() < 2 * 255 * np.abs(rough - drawn).mean() + rounding
     assert masks.min() == 1
     np.testing.assert_array_equal(swapper.swap(pictures[:1])[0], faces[:1])  # a batch of any length
 
