@@ -5,7 +5,8 @@ of that person, the refiner lends more, and forehead, jaw and hair around the ne
 refined, given the frame's colours and laid into it as a swap would do, a recogniser looks, and a few steps move the decoder until
 the recogniser finds the source nearer than the target by ``MARGIN``, in all but ``FEW`` of them. The steps go further than that;
 of the way they went, the shortest part that does is taken (a line between the weights before and after), none where what was
-learned is enough. A recogniser that is followed too far is fooled: faces get patches that look like nobody.
+learned is enough. Where a second network finishes what the decoder draws, it first shows less of the target (``finishes``), and
+only then is the decoder moved. A recogniser that is followed too far is fooled: faces get patches that look like nobody.
 
 The mouth, whose shape is the target's, gets no gradient. Measured in docs/oneshot.md.
 """
