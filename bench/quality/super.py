@@ -23,12 +23,13 @@ from bianlian import align, plugins
 from bianlian.geometry import scale_of
 from bianlian.mask.hull import hull_mask
 from bianlian.swap.analyse import analyse
+from bianlian.swap.fine import resized
 from bianlian.swap.paste import Finish, paste
 from bianlian.swap.plan import make_plan
 from bianlian.swap.refine import CompiledRefiner
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.sharpen import laplacian_spread
-from bianlian.swap.stages import cut_under, enlarge
+from bianlian.swap.stages import cut_under
 from bianlian.video import frames, probe
 
 SIZE = 128
@@ -63,7 +64,7 @@ def main() -> None:
                     drawn = small.image if blur == 0 else np.asarray(cv2.GaussianBlur(small.image, (0, 0), blur), np.uint8)
                     for side in asked.sides:
                         at = cut_under(old.image, under, side * SIZE)
-                        large = enlarge(drawn[None], side * SIZE, cv2.INTER_CUBIC)
+                        large = resized(drawn[None], side * SIZE, cv2.INTER_CUBIC)
                         for share in (0.0, 0.6, 1.0):
                             start = process_time()
                             face = refiners[side](large, at.image[None], share)[0]

@@ -174,5 +174,5 @@ def thin_plate(at: Points, values: NDArray[np.float64], grid: int, *, stiff: flo
 
 def _plate(a: Points, b: Points) -> NDArray[np.float64]:
     """Kernel of the spline: r^2 log r^2 of all distances r, (N, 2) and (M, 2) -> (N, M)."""
-    squared = ((a[:, None] - b) ** 2).sum(-1)
+    squared = (a[:, None, 0] - b[:, 0]) ** 2 + (a[:, None, 1] - b[:, 1]) ** 2
     return np.asarray(squared * np.log(np.maximum(squared, 1e-12)))

@@ -200,6 +200,24 @@ def test_a_photo_lends_its_details_to_the_draft() -> None:
         replace(TINY, photo=True)
 
 
+def test_a_shadow_of_the_target_goes_where_the_network_says_so() -> None:
+    network = made(replace(TINY, draft=True, photo=True, size=64))
+    target, plain = torch.full((1, 3, 64, 64), 0.6), torch.full((1, 3, 64, 64), 0.5)
+    chin = (..., slice(36, 60), slice(20, 44))
+    target[chin] = 0.2
+    found = []
+    assert network.head is not None
+    assert network.head.bias is not None
+    with torch.no_grad():
+        network.head.weight[-1] = 0
+        for says in (-20, 20):
+            network.head.bias[-1] = says
+            found.append(network(target, torch.zeros(1, TINY.told), plain, plain)[chin].mean().item())
+    lighter = (toned(plain, target, 32) - toned(plain, target, 16))[chin].mean().item()
+    assert lighter > 0.1  # of the 0.4 that the chin is darker than the rest
+    assert found[1] - found[0] == pytest.approx(torch.tensor(2.0).sigmoid().item() * lighter, rel=0.2)
+
+
 def test_pale_takes_coarse_colour_alone() -> None:
     grey, fine = (
         torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(5)).expand(1, 3, 32, 32),

@@ -209,9 +209,10 @@ class Points68(Tint):
         super().__init__()
         self.seen: list[tuple[Any, Any]] = []
 
-    def swap_at(self, crops: Any, points: Any) -> Any:
+    def swap_at(self, crops: Any, points: Any, under: Any) -> Any:
         self.seen += zip(crops, points, strict=True)
-        return self.swap(crops)
+        faces = self.swap(under)[0]
+        return faces, np.ones(faces.shape[:3], np.float32)
 
 
 def test_a_model_that_asks_for_it_is_told_where_the_parts_are(tmp_path: Path) -> None:

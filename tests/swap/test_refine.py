@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from bianlian import align, plugins
 from bianlian.errors import InputError
 from bianlian.model.refiner import Refiner
+from bianlian.swap.fine import resized
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CARD, CompiledRefiner, refined_size
-from bianlian.swap.stages import enlarge
 from bianlian.types import Image
 from bianlian.weights import CARDS, locate
 
@@ -92,5 +92,5 @@ def test_a_soft_dark_face_gets_back_the_detail_and_light_of_its_frame(face_image
 
 def test_enlarging_keeps_what_has_the_size() -> None:
     masks = np.ones((2, 8, 8), np.float32)
-    assert enlarge(masks, 8, cv2.INTER_LINEAR) is masks
-    assert enlarge(masks, 12, cv2.INTER_LINEAR).shape == (2, 12, 12)
+    assert resized(masks, 8, cv2.INTER_LINEAR) is masks
+    assert resized(masks, 12, cv2.INTER_LINEAR).shape == (2, 12, 12)

@@ -11,6 +11,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
+from bianlian.mask.hull import ERODE, FEATHER
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
 from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
@@ -99,10 +100,10 @@ class Swap:
     eye's cones see), mkl (a linear map of R, G, B together), histogram (a curve each for R, G, B), idt (the whole distribution),
     none, or a plug-in."""
 
-    erode: float = 2.0
+    erode: float = ERODE
     """Shrink the mask by this % of the face's size; a negative value widens it."""
 
-    feather: float = 12.0
+    feather: float = FEATHER
     """Width of the mask's soft edge, inward, in % of the face's size."""
 
     refine: float = REFINED

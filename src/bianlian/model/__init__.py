@@ -41,8 +41,14 @@ class Swapper(Protocol):
 
 @runtime_checkable
 class SwapsAt(Protocol):
-    """A ``Swapper`` that wants to know where the face's parts are, too."""
+    """A ``Swapper`` that wants to know where the face's parts are, and draws it as fine as it will be in the frame."""
 
-    def swap_at(self, crops: NDArray[np.uint8], points: Points) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Swap a batch as ``Swapper.swap``. points (N, 68, 2): iBUG, pixels of the crops."""
+    def swap_at(
+        self, crops: NDArray[np.uint8], points: Points, under: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Swap a batch as ``Swapper.swap`` does, to another size.
+
+        points (N, 68, 2): iBUG, pixels of the crops; under (N, T, T, 3): what the crops show, at the size that is wanted -> faces
+        (N, T, T, 3) uint8, and masks (N, T, T).
+        """
         ...

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.model.path import PersonPath
 from bianlian.runtime import Precision, compile_module
+from bianlian.swap.fine import done_fine, resized
 from bianlian.swap.liken import LEAST, MARGIN, Finish, check_likeness, liken, likeness_line
 from bianlian.swap.meet import Met
 from bianlian.swap.photos import Eyes, Sitter, sit
@@ -44,8 +46,9 @@ TUNED = "tuned"
 BASE, FINISH, ONE_PHOTO = "base-light-128", "oneshot-128", "one photo"
 """Cards of the base and of the second network that ship, and what reports call the two."""
 CONFIG = CONFIGS["compact"]
-LAID = 272
-"""Width of the photos' faces that are laid over others: half again as fine as the crops, as those of training are."""
+LAID, LAID_FINE = 272, 226
+"""Width of the photos that are laid over crops of ``CONFIG.size``: half again as fine, as those of training are; and for as many
+pixels of the finished face, a quarter finer, which needs no blur."""
 STRENGTHS = (0.0, 0.5, 1.0)
 """Strengths (``AeiNet.forward``) that are tried, the least first, before the decoder is moved.
 
@@ -180,20 +183,34 @@ class PhotoSwapper(CompiledSwapper):
         network = compile_module(told, shape, threads=cores, precision=precision, dynamic_batch=True)
         super().__init__(network, artist.size, sitter.name)
         self._artist, self._sitter, self._told, self._threads = artist, sitter, told, threads
-        self._views = views_of(sitter)
+        self._views = dict[int, list[View]]()
 
     def swap(self, crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Swap a batch whose faces lie as the mean face does, see ``model.Swapper``."""
         mean = align.template("ibug68", self.size, self.coverage)
-        return self.swap_at(crops, np.repeat(mean[None], len(crops), 0))
+        return self.swap_at(crops, np.repeat(mean[None], len(crops), 0), crops)
 
-    def swap_at(self, crops: NDArray[np.uint8], points: Points) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def swap_at(
+        self, crops: NDArray[np.uint8], points: Points, under: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Swap a batch, see ``model.SwapsAt``."""
         self._check(crops)
-        return self._run(np.concatenate([crops, self._photos(points)], 3) if self._told.lays else crops)
+        side = under.shape[1]
+        if not self._told.lays:
+            faces, masks = self._run(crops)
+            return resized(faces, side, cv2.INTER_CUBIC), resized(masks, side, cv2.INTER_LINEAR)
+        photos = self.photos(points, side)
+        seen = np.concatenate([crops, resized(photos, self.size, cv2.INTER_AREA)], 3)
+        fields = self._network(np.ascontiguousarray(seen.transpose(0, 3, 1, 2), np.float32) / np.float32(255))[0]
+        faces = np.stack([done_fine(*one) for one in zip(fields, under, photos, strict=True)])
+        return faces, np.ones(faces.shape[:3], np.float32)
 
-    def _photos(self, points: Points) -> NDArray[np.uint8]:
-        return np.stack([laid(self._views, some, self.size) for some in points])
+    def photos(self, points: Points, side: int) -> NDArray[np.uint8]:
+        """Lay the photos over faces. points (N, 68, 2): pixels of crops of ``size`` -> (N, side, side, 3)."""
+        factor = side / self.size
+        if side not in self._views:
+            self._views[side] = views_of(self._sitter, round(factor * (LAID if side == self.size else LAID_FINE)))
+        return np.stack([laid(self._views[side], (some + 0.5) * factor - 0.5, side) for some in points])
 
 
 class MeetingSwapper(PhotoSwapper):
@@ -234,7 +251,7 @@ class MeetingSwapper(PhotoSwapper):
         if told.network is None:
             return []
         points = np.stack([face.points for face in faces])
-        photos = as_picture(torch.from_numpy(self._photos(points))) if told.lays else None
+        photos = as_picture(torch.from_numpy(self.photos(points, self.size))) if told.lays else None
 
         def finish(drawn: Tensor, target: Tensor, some: Tensor, *, strength: float) -> Tensor:
             return told.finish(drawn, target, None if photos is None else photos[some], strength)
@@ -242,14 +259,15 @@ class MeetingSwapper(PhotoSwapper):
         return [partial(finish, strength=strength) for strength in STRENGTHS]
 
 
-def views_of(sitter: Sitter) -> list[View]:
-    """Give the photos as they are laid over faces, both ways round."""
-    shown = [view.at(LAID) for view in sitter.views]
+def views_of(sitter: Sitter, width: int = LAID) -> list[View]:
+    """Give the photos as they are laid over faces, both ways round. width: of their pictures, at most."""
+    shown = [view.at(width) for view in sitter.views]
     return [*shown, *(view.mirrored() for view in shown)]
 
 
 class Told(nn.Module):
-    """The networks for one person: (B, ``channels``, S, S) in [0, 1] -> (B, 3, S, S), about that.
+    """The networks for one person: (B, ``channels``, S, S) in [0, 1] -> (B, 3, S, S), about that; where photos are laid over the
+    target, (B, 9, S, S): what is to be done with either, see ``AeiNet.fields``.
 
     decoder: draws them; told (1, ``told`` of the settings): who they are, and strength (``AeiNet.forward``): how little of the
     target shows, both for the second network.
@@ -283,7 +301,10 @@ class Told(nn.Module):
     def forward(self, seen: Tensor) -> Tensor:
         """Swap."""
         target = seen[:, :3]
-        return self.finish(self.decoder(self.encoder(target)), target, seen[:, 3:] if self.lays else None, self.strength)
+        draft = self.decoder(self.encoder(target))
+        if self.network is None or not self.lays:
+            return self.finish(draft, target, None, self.strength)
+        return self.network.fields(target, self.told.expand(len(target), -1), draft, seen[:, 3:], self.strength)
 
     def finish(self, draft: Tensor, target: Tensor, photo: Tensor | None, strength: float) -> Tensor:
         """Let the second network, if there is one, finish what the decoder drew. photo: laid over the target, if it takes one."""

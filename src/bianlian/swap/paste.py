@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bianlian.align import frame_from_crop
 from bianlian.geometry import apply, box_of, compose, invert, scale_of
-from bianlian.mask.hull import hull_mask
+from bianlian.mask.hull import ERODE, FEATHER, hull_mask
 from bianlian.swap.blend import Blend, mask_blend
 from bianlian.swap.color import Recolor, lab_mean_std
 from bianlian.swap.shade import SHARE, shade
@@ -31,8 +31,8 @@ class Finish:
 
     color: Recolor = lab_mean_std
     blend: Blend = mask_blend
-    erode: float = 2.0
-    feather: float = 12.0
+    erode: float = ERODE
+    feather: float = FEATHER
     shade: float = SHARE
     sharpen: float = LIMIT
     grain: float = GRAIN

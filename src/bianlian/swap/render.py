@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bianlian.faceset.ahead import ahead, depth_for
-from bianlian.model import Swapper
+from bianlian.model import Swapper, SwapsAt
 from bianlian.provenance.mark import Marker
 from bianlian.swap.front import Front
 from bianlian.swap.layers import Done, SideWriter
@@ -163,7 +163,8 @@ def _stages(
 ) -> Generator[Done, None, None]:
     """Join the stages from decoding to pasting, each a few frames ahead of the next in its own thread."""
     seen, coverage = swappers[0].size, swappers[0].coverage
-    size = seen if settings.refine <= 0 else refined_size(plan, seen, finer=settings.super)
+    finer = settings.refine > 0 or any(isinstance(swapper, SwapsAt) for swapper in swappers)
+    size = refined_size(plan, seen, finer=settings.super) if finer else seen
     first, led = work.frames, work.records[-1]["led"] if work.records else {}
     jobs = ahead(cut(target, span, plan, seen, size, max(0, first - 1), clock, note), depth)
     with ThreadPoolExecutor(1) as pool:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from bianlian.errors import ConfigError
+from bianlian.mask.hull import ERODE, FEATHER
 from bianlian.plugins import names
 from bianlian.provenance.label import SPANS, TEXTS, Language, Span
 from bianlian.swap.refine import SHARE as REFINED
@@ -50,8 +51,8 @@ class SwapSettings:
     mask: str = "learned"
     blend: str = "mask"
     color: str = "lab"
-    erode: float = 2.0
-    feather: float = 12.0
+    erode: float = ERODE
+    feather: float = FEATHER
     refine: float = REFINED
     super: bool = False
     shade: float = SHARE

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from bianlian.errors import InputError
 from bianlian.geometry import apply, compose
 from bianlian.model import Swapper, SwapsAt
 from bianlian.swap.color import Recolor
+from bianlian.swap.fine import resized
 from bianlian.swap.front import Front, Seen, calmed
 from bianlian.swap.layers import Done, Layer
 from bianlian.swap.paste import Finish, fit
@@ -28,8 +29,6 @@ from bianlian.swap.steady import SteadyColor
 from bianlian.swap.tracks import Analysis
 from bianlian.types import Crop, Frame, Image, Mask, Note, Points
 from bianlian.video import Span, frames
-
-Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,21 +111,16 @@ class Artist:
         """
         swapper = self._swappers[part]
         with self._clock("network"):
-            drawn, own = swapper.swap_at(crops, points) if isinstance(swapper, SwapsAt) else swapper.swap(crops)
-        if drawn.shape != crops.shape or drawn.dtype != np.uint8 or own.shape != crops.shape[:3]:
-            raise InputError(f"the model must give {crops.shape} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
+            fine = isinstance(swapper, SwapsAt)
+            drawn, own = swapper.swap_at(crops, points, under) if isinstance(swapper, SwapsAt) else swapper.swap(crops)
+        wanted = under.shape if fine else crops.shape
+        if drawn.shape != wanted or drawn.dtype != np.uint8 or own.shape != wanted[:3]:
+            raise InputError(f"the model must give {wanted} uint8 and masks, got {drawn.dtype} {drawn.shape} and {own.shape}")
+        drawn, own = resized(drawn, self._size, cv2.INTER_CUBIC), resized(own, self._size, cv2.INTER_LINEAR)
         if self._refiner is not None:
             with self._clock("refine"):
-                drawn, own = enlarge(drawn, self._size, cv2.INTER_CUBIC), enlarge(own, self._size, cv2.INTER_LINEAR)
                 drawn = self._refiner(drawn, under, self._share)
         return drawn, own
-
-
-def enlarge(pictures: NDArray[Pixel], size: int, how: int) -> NDArray[Pixel]:
-    """Resize a batch (N, S, S) or (N, S, S, C) to another side; the same one when it has that side."""
-    if pictures.shape[1] == size:
-        return pictures
-    return np.stack([cv2.resize(picture, (size, size), interpolation=how) for picture in pictures])
 
 
 def draw(jobs: Generator[Job, None, None], artist: Artist, batch: int, segment: int) -> Generator[Job, None, None]:

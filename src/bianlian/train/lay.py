@@ -59,8 +59,7 @@ class View:
 
 def misfit(points: Points, moved: Points) -> float:
     """Say how far one shape (N, 2) is from another one: mean distance (RMS) under the best similarity, in the other's spread."""
-    rest = apply(umeyama(points, moved), points) - moved
-    return float(np.sqrt((rest**2).sum() / ((moved - moved.mean(0)) ** 2).sum()))
+    return float(_misfits(points[None], moved)[0])
 
 
 def laid(views: Sequence[View], moved: Points, side: int) -> Image:
@@ -69,25 +68,40 @@ def laid(views: Sequence[View], moved: Points, side: int) -> Image:
     views: one or more of one person, mirrored ones among them; moved (68, 2): iBUG points of the face in a picture of that side.
     """
     moved = moved[INNER]
-    far = np.array([misfit(view.points[INNER], moved) + TURNED * view.turned for view in views])
+    far = _misfits(np.stack([view.points[INNER] for view in views]), moved) + [TURNED * view.turned for view in views]
     weights = np.exp((far.min() - far) / SOFT)
     weights[weights < LEAST] = 0
     weights /= weights.sum()
-    parts = [weight * _carried(view, moved, side) for view, weight in zip(views, weights, strict=True) if weight]
-    return np.asarray(np.sum(parts, axis=0) + 0.5, np.uint8)
+    used = [(view, float(weight)) for view, weight in zip(views, weights, strict=True) if weight]
+    if len(used) == 1:
+        return _carried(used[0][0], moved, side)
+    mixed = sum(np.float32(weight) * _carried(view, moved, side) for view, weight in used)
+    return np.asarray(mixed + np.float32(0.5), np.uint8)
 
 
-def _carried(view: View, moved: Points, side: int) -> NDArray[np.float64]:
+def _misfits(shapes: NDArray[np.float64], moved: Points) -> NDArray[np.float64]:
+    """The same for several shapes (V, N, 2) -> (V,). A point is a complex number, and a similarity a product with one."""
+    ours, theirs = (_complex(x - x.mean(-2, keepdims=True)) for x in (shapes, moved))
+    alike = np.abs(ours.conj() @ theirs) ** 2 / ((np.abs(ours) ** 2).sum(-1) * (np.abs(theirs) ** 2).sum())
+    return np.asarray(np.sqrt(np.maximum(0, 1 - alike)))
+
+
+def _complex(points: NDArray[np.float64]) -> NDArray[np.complex128]:
+    return np.asarray(points[..., 0] + 1j * points[..., 1])
+
+
+def _carried(view: View, moved: Points, side: int) -> Image:
     """Bend a view by a similarity, and by a spline for the rest."""
     points, ring = view.points[INNER], _RING * side
     to_view = umeyama(moved, points)
     rest = np.vstack([points - apply(to_view, moved), np.zeros((len(ring), 2))])
     coarse = thin_plate(np.vstack([moved, ring]) / side, rest, GRID, stiff=STIFF)
     push = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    line = to_view.astype(np.float32)
-    at_x, at_y = (row[0] * x + row[1] * y + row[2] + push[..., k] for k, row in enumerate(line))
+    places = np.arange(side, dtype=np.float32)
+    at_x, at_y = (
+        push[..., k] + row[0] * places + (row[1] * places + row[2])[:, None] for k, row in enumerate(to_view.astype(np.float32))
+    )
     image, factor = view.picture, float(np.hypot(*to_view[:, 0]))
     if factor > 4 / 3:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 * factor), np.uint8)
-    return np.asarray(cv2.remap(image, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float64)
+    return np.asarray(cv2.remap(image, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -109,8 +109,8 @@ _CARDS = (
     _own(
         "oneshot-128",
         "data/base/oneshot-128.safetensors",
-        "722524d5a3157e9185eceb016cc9ee775f2b274e416946aa53e77937b26cad49",
-        12_891_964,
+        "373ac9fb6279d3287f00a72abd494201b135ec062d374207d7539b51e23f20a8",
+        12_901_190,
         "(N, 3, 128, 128) RGB three times: target, draft, photo laid over the target; (N, 256): who goes in",
     ),
     _own(

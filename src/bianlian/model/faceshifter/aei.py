@@ -11,12 +11,14 @@ make-up and beards), a look network adds numbers of its own from the source's pi
 anybody in any pose already, soft and in a light of its own (``model.base``), what it draws is seen beside the target, and what is
 drawn over the target starts from it. That draft is soft; a photo of the source laid over the target's face (``train.lay``) is not.
 So the tone is the target's, what is finer the draft's, and what is finer still the photo's, bent once more by a field of its own;
-place by place the network says how much of it counts.
+place by place the network says how much of it counts, and where the tone is the target's but for light as broad as the face (a beard
+that has to go leaves no shadow).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -33,8 +35,9 @@ REACH = 0.12
 """Farthest that a point is bent, in halves of the picture's side."""
 LOUDER = 8.0
 """Factor that brings a description's numbers, of about 0.1, to the size that layers expect."""
-DRAWN, TAKEN = 16, 6
-"""Channels of the head, at half the picture's side: a picture and its share; share and field of what is taken from the photo."""
+DRAWN, TAKEN = 16, 7
+"""Channels of the head, at half the picture's side: a picture and its share; with a photo the share and field of what is taken from
+it, and the share of the draft's own tone."""
 PALE = 4
 """Pixels: no colour coarser than this is drawn where a photo brings its own. A network that was let do so learned to please the
 recogniser with green brows and red noses."""
@@ -66,7 +69,7 @@ class AeiNet(nn.Module):
     def __init__(self, config: AeiConfig) -> None:
         super().__init__()
         self.config, change = config, config.output == "change"
-        seen = 3 * (1 + config.draft + config.photo)
+        seen = 3 * (1 + config.draft + 2 * config.photo)
         self.attributes = AttributeEncoder(config.down, normalised=not change, full=not change, inputs=seen)
         self.look = LookNet(config.look) if config.look else None
         self.identity = _mixer(config.told, config.identity) if change else nn.Identity()
@@ -98,13 +101,22 @@ class AeiNet(nn.Module):
         where the settings say so. strength: added to the logit of the share of what is drawn over the target (``change``); above 0
         less of the target shows. Raises InputError where a picture lacks, or is too much.
         """
+        fields = self.fields(target, told, draft, photo, strength)
+        return fields if self.head is None else done(fields, target, photo)
+
+    def fields(
+        self, target: Tensor, told: Tensor, draft: Tensor | None = None, photo: Tensor | None = None, strength: float = 0.0
+    ) -> Tensor:
+        """Say what ``change`` does with the pictures, which may be had finer: see ``done``. Arguments and errors as of ``forward``.
+
+        -> (B, 6, S, S), with a photo (B, 9, S, S): the share of the target that stays, RGB that is added, the field by which the
+        target is bent; then the share of the photo that is added and its field. Of the form ``picture``: the picture.
+        """
         for name, given, wanted in (("draft", draft, self.config.draft), ("photo", photo, self.config.photo)):
             if (given is not None) != wanted:
                 raise InputError(f"this network takes {'a' if wanted else 'no'} {name} beside the target")
-        if draft is not None:
-            draft = toned(draft, target, TONE)
-            photo = None if photo is None else toned(photo, draft, DETAIL)
-        seen = torch.cat([x for x in (target, draft, photo) if x is not None], 1)
+        grounds = _grounds(target, draft, photo)
+        seen = torch.cat([target, *grounds], 1)
         maps, z_id = self.attributes(seen), self.identity(told)
         h = self.start(z_id[..., None, None])
         for k, block in enumerate(self.blocks):
@@ -116,22 +128,31 @@ class AeiNet(nn.Module):
             for _ in range(k + 1 - self.config.maps):
                 z_att = _double(z_att)
             h = block(h, z_att, z_id)
-        return (torch.tanh(h) + 1) / 2 if self.head is None else self._change(target, seen, h, strength)
-
-    def _change(self, target: Tensor, seen: Tensor, h: Tensor, strength: float) -> Tensor:
-        """Bend the target's picture and draw over it. seen: the target, then draft and photo if given; h (B, C, S/2, S/2)."""
-        assert self.head is not None
+        if self.head is None:
+            return (torch.tanh(h) + 1) / 2
         out = self.head(torch.cat([functional.leaky_relu(h, SLOPE), functional.pixel_unshuffle(seen * 2 - 1, 2)], 1))
-        drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), _double(out[:, DRAWN : DRAWN + 2])
-        bent = bend(target, REACH * torch.tanh(push))
-        ground = seen[:, 3:6] if self.config.draft else 0.5
-        if self.config.photo:
-            taken, push = functional.pixel_shuffle(out[:, DRAWN + 2 : -2], 2), _double(out[:, -2:])
-            ground = ground + torch.sigmoid(taken) * (bend(seen[:, 6:], REACH * torch.tanh(push)) - ground)
-        share = torch.sigmoid(drawn[:, 3:] + (SURE if self.config.photo else SHY) + strength)
-        added = share * drawn[:, :3]
-        changed: Tensor = bent + share * (ground - bent) + (pale(added, PALE) if self.config.photo else added)
-        return changed
+        return _changes(out, grounds, photo, strength)
+
+
+def done(fields: Tensor, target: Tensor, photo: Tensor | None) -> Tensor:
+    """Do with pictures (B, 3, S, S) what a network's fields say (``AeiNet.fields``) -> (B, 3, S, S)."""
+    changed = fields[:, :1] * bend(target, fields[:, 4:6]) + fields[:, 1:4]
+    return changed if photo is None else changed + fields[:, 6:7] * bend(photo, fields[:, 7:9])
+
+
+def _changes(out: Tensor, grounds: Sequence[Tensor], photo: Tensor | None, strength: float) -> Tensor:
+    """Turn what the head gives, (B, ..., S/2, S/2), into fields. grounds: see ``_grounds``."""
+    drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), REACH * torch.tanh(_double(out[:, DRAWN : DRAWN + 2]))
+    share = torch.sigmoid(drawn[:, 3:] + (SHY if photo is None else SURE) + strength)
+    added = share * drawn[:, :3]
+    if photo is None:
+        return torch.cat([1 - share, share * (grounds[0] if grounds else 0.5) + added, push], 1)
+    near, lent, broad = grounds
+    more = out[:, DRAWN + 2 :]
+    taken, own = torch.sigmoid(functional.pixel_shuffle(more[:, :4], 2)), torch.sigmoid(_double(more[:, 6:]) + SHY)
+    pull = REACH * torch.tanh(_double(more[:, 4:6]))
+    ground = near + own * (broad - near) + taken * (bend(lent - photo, pull) - near)
+    return torch.cat([1 - share, share * ground + pale(added, PALE), push, share * taken, pull], 1)
 
 
 def init_aei(network: nn.Module, generator: torch.Generator) -> None:
@@ -148,6 +169,14 @@ def init_aei(network: nn.Module, generator: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
         if isinstance(layer, AeiNet) and layer.head is not None:
             layer.head.weight.data.mul_(0.1)
+
+
+def _grounds(target: Tensor, draft: Tensor | None, photo: Tensor | None) -> list[Tensor]:
+    """Give what is seen beside the target: draft and photo in its tone, and with a photo the draft in its broad light alone."""
+    if draft is None:
+        return []
+    near = toned(draft, target, TONE)
+    return [near] if photo is None else [near, toned(photo, near, DETAIL), toned(draft, target, target.shape[-1] // 2)]
 
 
 def toned(picture: Tensor, like: Tensor, side: int) -> Tensor:
