@@ -106,7 +106,8 @@ def test_a_swap_keeps_the_stick_in_front(demo_frames: list[Frame], tmp_path: Pat
     free = LearnedMask().mask([demo_frames[0].image], [DemoFace.marks])[0] > 0.5
     crop = invert(align.crop_from_frame(DemoFace.marks, Tint.size))
     corners = apply(crop, np.array([[0, 0], [63, 0], [63, 63], [0, 63]]))
-    hull, face = (hull_mask(edge(DemoFace.marks), (512, 512), limit=corners) for edge in (outline, face_outline))
+    size = {"erode": PLAIN.erode, "feather": PLAIN.feather}
+    hull, face = (hull_mask(edge(DemoFace.marks), (512, 512), limit=corners, **size) for edge in (outline, face_outline))
     forehead = (face > 0.5) & (hull == 0) & ~cover  # what the model's crop shows of it
     assert forehead.any()
     changed = {}

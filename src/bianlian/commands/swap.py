@@ -11,10 +11,10 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
-from bianlian.mask.hull import ERODE, FEATHER
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
 from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
+from bianlian.swap.paste import ERODE, FEATHER
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.report import SwapReport, report_path

@@ -16,12 +16,6 @@ from bianlian.types import Landmarks, Mask, Points
 
 LIFT = 0.14
 """How far the brows' edge of the outline is lifted towards the hairline, in units of nose bridge to chin."""
-ERODE, FEATHER = -4.0, 8.0
-"""Defaults, % of face size: how far the mask is shrunk (widened, below 0), and the width of its soft edge.
-
-The truth itself put in through this mask is at 0.067 and 0.068 of no swap's 0.215 and 0.221 from the truth (037 and 115 of the
-rendered pairs, perceptual distance); with 2 and 12 at 0.099 and 0.106. Jaw and brows' ends are part of a face.
-"""
 BORDER = 0.02
 """Width of the empty band inside the limit (the crop's edge), in units of face size."""
 
@@ -59,8 +53,8 @@ def hull_mask(
     polygon: Points,
     shape: tuple[int, int],
     *,
-    erode: float = ERODE,
-    feather: float = FEATHER,
+    erode: float = 2.0,
+    feather: float = 12.0,
     limit: Points | None = None,
 ) -> Mask:
     """Fill an outline with weights that fade to nothing at its edge -> (H, W) float32 in [0, 1].

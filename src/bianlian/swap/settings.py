@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from bianlian.errors import ConfigError
-from bianlian.mask.hull import ERODE, FEATHER
 from bianlian.plugins import names
 from bianlian.provenance.label import SPANS, TEXTS, Language, Span
+from bianlian.swap.paste import ERODE, FEATHER
 from bianlian.swap.refine import SHARE as REFINED
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT

@@ -11,8 +11,8 @@ make-up and beards), a look network adds numbers of its own from the source's pi
 anybody in any pose already, soft and in a light of its own (``model.base``), what it draws is seen beside the target, and what is
 drawn over the target starts from it. That draft is soft; a photo of the source laid over the target's face (``train.lay``) is not.
 So the tone is the target's, what is finer the draft's, and what is finer still the photo's, bent once more by a field of its own;
-place by place the network says how much of it counts, and where the tone is the target's but for light as broad as the face (a beard
-that has to go leaves no shadow).
+place by place the network says how much of it counts, and where the tone is the target's in its broad light alone: a beard that has
+to go leaves no shadow.
 """
 
 from __future__ import annotations
