@@ -32,7 +32,8 @@ from bianlian.provenance.verify import verify as verifying
 from bianlian.score import Score, ScoreSettings, write_report
 from bianlian.score import score as scoring
 from bianlian.swap import pipeline
-from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
+from bianlian.swap.liken import MARGIN
+from bianlian.swap.oneshot import FINISH, ONE_PHOTO, open_person, photo_roles
 from bianlian.swap.report import SwapReport
 from bianlian.swap.settings import SwapSettings
 from bianlian.train import loop, start
@@ -135,7 +136,7 @@ def swap(
     out: Path,
     *,
     settings: SwapSettings | None = None,
-    likeness: float | None = None,
+    likeness: float = MARGIN,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,
@@ -143,8 +144,7 @@ def swap(
     """Put the face of ``to``, a person of a trained run, into a target. See ``swap.pipeline.swap``.
 
     to: a name, or for several people in one pass whose face is replaced (see ``SwapSettings.who``) -> the name.
-    likeness: margin by which a recogniser shall find new faces nearer to the source, see ``swap.liken``; the model's own
-    default when None.
+    likeness: margin by which a recogniser shall find new faces nearer to the source, see ``swap.liken``.
     sign_with: certificate chain and key of who signs, this user's own identity when None.
     """
     consents = {p.name: p.consent or NO_CONSENT for p in open_run(run).people}
@@ -162,7 +162,7 @@ def swap_from_photos(
     *,
     settings: SwapSettings | None = None,
     weights: Path | None = None,
-    likeness: float = ENOUGH,
+    likeness: float = MARGIN,
     sign_with: tuple[Path, Path] | None = None,
     progress: Progress = silent,
     note: Note = silent,

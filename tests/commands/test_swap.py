@@ -10,7 +10,7 @@ from bianlian.commands import swap as command
 from bianlian.commands.swap import Swap, default_out, summary
 from bianlian.errors import ConfigError
 from bianlian.provenance.consent import NO_CONSENT
-from bianlian.swap.oneshot import ENOUGH
+from bianlian.swap.liken import MARGIN
 from bianlian.swap.pipeline import Role
 from bianlian.swap.report import Part, Skipped, SwapReport
 from bianlian.swap.settings import SwapSettings
@@ -81,7 +81,7 @@ def test_run_swaps_and_says_what_was_done(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(command, "open_person", lambda run, to, settings, likeness, note: (run, to, likeness))
     monkeypatch.setattr(command, "consent_of", lambda run, to: f"{to} signed")
     Swap(Path("clip.mp4"), Path("runs/1"), "anna").run()
-    assert given["roles"] == [((Path("runs/1"), "anna", None), None, "anna signed")]
+    assert given["roles"] == [((Path("runs/1"), "anna", MARGIN), None, "anna signed")]
     assert (given["out"], given["model"]) == (Path("clip_as_anna.mp4"), "runs/1")
     tyro.cli(Swap, args=["c.mkv", "-m", "runs/1", "--map", "person1=anna", "--map", "a=b/face.png=ben", "--likeness", "-2"]).run()
     assert {s[2] for s, _, _ in given["roles"]} == {-2}
@@ -122,7 +122,7 @@ def test_photos_say_whose_face_goes_in(monkeypatch: pytest.MonkeyPatch, capsys: 
     tyro.cli(Swap, args=["clip.mp4", "--source", "a/anna.jpg", "b.jpg"]).run()
     assert given["roles"] == [(None, (Path("a/anna.jpg"), Path("b.jpg")))]
     assert (given["out"], given["weights"], given["steps"]) == (Path("clip_as_anna.mp4"), None, STEPS)
-    assert given["likeness"] == ENOUGH
+    assert given["likeness"] == MARGIN
     assert given["model"] == "one photo (oneshot-128): a/anna.jpg, b.jpg"
     assert "`bianlian consent PHOTO --add TEXT` records it" in capsys.readouterr().out
     tyro.cli(Swap, args=["c.mkv", "-m", "own.safetensors", "--map", "person1=anna.jpg", "--map", "x.png=ben.png"]).run()

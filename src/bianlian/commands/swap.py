@@ -13,7 +13,8 @@ from bianlian.commands._show import shown
 from bianlian.errors import ConfigError, RunError
 from bianlian.provenance.consent import NO_CONSENT
 from bianlian.provenance.signer import open_identity
-from bianlian.swap.oneshot import ENOUGH, FINISH, ONE_PHOTO, open_person, photo_roles
+from bianlian.swap.liken import MARGIN
+from bianlian.swap.oneshot import FINISH, ONE_PHOTO, open_person, photo_roles
 from bianlian.swap.paste import ERODE, FEATHER
 from bianlian.swap.pipeline import Role, swap
 from bianlian.swap.refine import SHARE as REFINED
@@ -62,11 +63,11 @@ class Swap:
     """Steps in which the photos are studied before the swap, some seconds; 0 turns it off. With many more the face takes over the
     photo's own expression."""
 
-    likeness: float | None = None
+    likeness: float = MARGIN
     """How much nearer to the source than to the target a recogniser shall find nine new faces in ten (distances of descriptions,
     of which 0.6 tells people apart; at most a third of what lies between the two people). The swap is fitted to the footage until
-    it is, some seconds, none where it is already; a trained person's faceset must lie where training found it. 0.05 when left out,
-    0.1 for --source and for people of `tuned`; -2 does without."""
+    it is, some seconds, none where it is already; a trained person's faceset must lie where training found it. -2 does
+    without."""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Output; its ending chooses the kind (.mp4 .mkv .mov .webm .avi, a picture for a picture, none for a folder of pictures).
@@ -245,7 +246,7 @@ class Swap:
             settings,
             weights=self.model,
             steps=self.study,
-            likeness=ENOUGH if self.likeness is None else self.likeness,
+            likeness=self.likeness,
             progress=progress,
             note=note,
         )

@@ -49,13 +49,11 @@ CONFIG = CONFIGS["compact"]
 LAID, LAID_FINE = 272, 226
 """Width of the photos that are laid over crops of ``CONFIG.size``: half again as fine, as those of training are; and for as many
 pixels of the finished face, a quarter finer, which needs no blur."""
-STRENGTHS = (0.0, 0.5, 1.0)
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Strengths (``AeiNet.forward``) that are tried, the least first, before the decoder is moved.
 
 96 single frames of people who were not trained on, nearest to the source, L1: 0 72 % 0.040, 0.5 88 % 0.044, 1 94 % 0.048.
 """
-ENOUGH = 0.1
-"""Default for the margin of a person from photos (``swap.liken``), see docs/oneshot.md."""
 STUDIED = DeepfakeConfig(size=CONFIG.size, edge=EDGE)
 """Settings of the base."""
 
@@ -66,7 +64,7 @@ def photo_roles(
     *,
     weights: Path | None = None,
     steps: int = STEPS,
-    likeness: float = ENOUGH,
+    likeness: float = MARGIN,
     progress: Progress = silent,
     note: Note = silent,
 ) -> list[Role]:
@@ -141,19 +139,19 @@ def open_person(
     to: str,
     settings: SwapSettings | None = None,
     *,
-    likeness: float | None = None,
+    likeness: float = MARGIN,
     threads: int | None = None,
     note: Note = silent,
 ) -> CompiledSwapper:
     """Load a person of a run: as ``open_swapper`` does, or of ``tuned``, over the base that ships, with the second network.
 
-    settings: name what looks at the faces of ``tuned``. likeness: as of ``photo_roles`` and ``open_swapper``, their defaults when
-    None. Raises as both do.
+    settings: name what looks at the faces of ``tuned``. likeness: as of ``photo_roles`` and ``open_swapper``. Raises as both
+    do.
     """
     config = open_run(run)
     faceset = Path(config.people[person_index(config, to, run)].faceset)
     if _over_base(config):
-        wanted = check_likeness(ENOUGH if likeness is None else likeness)
+        check_likeness(likeness)
         try:
             sitter = sit([faceset], Eyes.open(settings or SwapSettings()), note=note)
         except InputError as error:
@@ -161,10 +159,10 @@ def open_person(
         else:
             artist = open_artist()
             told = Told(artist, trained_path(run, to)[0].decoder, artist.tell(sitter))
-            if wanted > LEAST:
-                return MeetingSwapper(artist, sitter, told, wanted, threads)
+            if likeness > LEAST:
+                return MeetingSwapper(artist, sitter, told, likeness, threads)
             return PhotoSwapper(artist, sitter, told, threads)
-    return open_swapper(run, to, likeness=MARGIN if likeness is None else likeness, threads=threads)
+    return open_swapper(run, to, likeness=likeness, threads=threads)
 
 
 def _over_base(config: RunConfig) -> bool:

@@ -36,8 +36,11 @@ UNSURE = 0.015
 """Spread of the noise on each number of the source's description."""
 LOOKED_AT = 4
 """Examples of a step that the recogniser looks at."""
-IDENTITY, FEATURES = 4.0, 0.5
-"""Weights of the recogniser's two terms: 1 - cosine to the source's description, and distance of its maps from the answer's."""
+IDENTITY, FEATURES = 2.0, 0.5
+"""Weights of the recogniser's two terms: 1 - cosine to the source's description, and distance of its maps from the answer's.
+
+With 4 the network came to be more like the source than the exact answers are, and further from these; see docs/oneshot.md.
+"""
 
 ADVERSARIAL = 0.02
 """Weight of what the critics say, where there are any."""

@@ -109,7 +109,7 @@ _CARDS = (
     _own(
         "oneshot-128",
         "data/base/oneshot-128.safetensors",
-        "373ac9fb6279d3287f00a72abd494201b135ec062d374207d7539b51e23f20a8",
+        "d0ef7fcc303279a107ab796b97c31b4a47ddcdccfd439f67853d4e0206cfd2f9",
         12_901_190,
         "(N, 3, 128, 128) RGB three times: target, draft, photo laid over the target; (N, 256): who goes in",
     ),
