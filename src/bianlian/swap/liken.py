@@ -35,7 +35,7 @@ from bianlian.swap.study import Lessons
 from bianlian.train.cpu import keep_memory
 from bianlian.types import Landmarks, Mask, Progress, silent
 
-MARGIN = 0.05
+MARGIN = 0.08
 """How much nearer to the source than to the target, in distances of descriptions, nine new faces in ten shall be."""
 FEW = 0.1
 """Share of the faces that need not be."""
