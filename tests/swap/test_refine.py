@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from bianlian import align, plugins
 from bianlian.errors import InputError
 from bianlian.model.refiner import Refiner
-from bianlian.swap.fine import resized
 from bianlian.swap.plan import Place, Plan
 from bianlian.swap.refine import CARD, CompiledRefiner, refined_size
 from bianlian.types import Image
@@ -88,9 +87,3 @@ def test_a_soft_dark_face_gets_back_the_detail_and_light_of_its_frame(face_image
     assert after < before
     detail = [cv2.Laplacian(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.CV_64F)[middle].std() for x in (crop, drawn, refined)]
     assert detail[2] > detail[1] + 0.3 * (detail[0] - detail[1])
-
-
-def test_enlarging_keeps_what_has_the_size() -> None:
-    masks = np.ones((2, 8, 8), np.float32)
-    assert resized(masks, 8, cv2.INTER_LINEAR) is masks
-    assert resized(masks, 12, cv2.INTER_LINEAR).shape == (2, 12, 12)
