@@ -21,7 +21,7 @@ ERODE, FEATHER = -4.0, 8.0
 """Defaults of a swap's mask, % of face size: wider than the hull of brows and jaw, which are part of who somebody is.
 
 The truth itself put in through a mask of -4 and 12 is at 0.067 and 0.068 from the truth, of -4 and 6 at 0.057 and 0.046, of 2 and
-12 at 0.099 and 0.106; no swap is at 0.215 and 0.221 (037 and 115 of the rendered pairs, perceptual distance). See docs/decisions/0013.
+12 at 0.099 and 0.106; no swap is at 0.215 and 0.221 (037 and 115 of the rendered pairs, perceptual distance). See decision 0013.
 """
 MARGIN = 4
 """Pixels kept around the face while it is fitted and joined."""
