@@ -95,15 +95,15 @@ class AblationRecipe:
         return self._inner.batch(data, many, rng)
 
     def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """Swap."""
+        """Swap, see ``OneShotRecipe.draw``."""
         return self._inner.draw(self.asked(batch))
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Compare with the answer, or with what is known without it."""
         batch = self.asked(batch)
-        terms = self._inner.losses(drawn, batch) if self._variant.supervised else self._published(drawn, batch)
+        terms = self._inner.losses(drawn, batch) if self._variant.supervised else self._published(drawn[:, :3], batch)
         if self._variant.attribute:
-            terms["attribute"] = WEIGHTS.attribute * self._attribute(drawn, batch)
+            terms["attribute"] = WEIGHTS.attribute * self._attribute(drawn[:, :3], batch)
             terms["total"] = terms["total"] + terms["attribute"]
         return terms
 
@@ -111,7 +111,7 @@ class AblationRecipe:
         """Without exact answers let the first half of the examples have the target's own face as source and answer."""
         if self._variant.supervised:
             return batch
-        half, (target, portrait, described, truth, weight, photo) = len(batch[0]) // 2, (array.clone() for array in batch)
+        half, (target, portrait, described, truth, weight, photo) = len(batch[0]) // 2, (array.clone() for array in batch[:6])
         own = as_picture(target[:half])
         small = functional.interpolate(own, size=(LOOK_SIDE, LOOK_SIDE), mode="area")
         portrait[:half] = (small * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1)

@@ -36,7 +36,7 @@ def make_swaps(folder: Path) -> Swaps:
     place, points = np.eye(2, 3), np.random.default_rng(1).uniform(80, 176, (68, 2)).astype(np.float32)
     described = np.full(128, 0.1, np.float32)
     rows: dict[str, NDArray[Any]] = {"target_place": place, "source_place": place, "described": described}
-    rows |= {"points": points, "source_points": points[::-1]}
+    rows |= {"points": points, "source_points": points[::-1], "truth_points": points}
     data = {**columns("target", target), **columns("source", source), **columns("truth", truth)}
     data |= {name: np.stack([value] * 3) for name, value in rows.items()}
     save_file({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in data.items()}, folder / "made.safetensors")

@@ -60,7 +60,7 @@ def test_critics_learn_to_tell_and_go_on(tmp_path: Path, swaps: Swaps) -> None:
     assert done == 40
     batch = tuple(torch.from_numpy(a) for a in recipe.batch(swaps, 6, np.random.default_rng(1)))
     with torch.no_grad():
-        told = [float(judges(p)[0].mean()) for p in (batch[3].permute(0, 3, 1, 2) / 255, recipe.draw(batch))]
+        told = [float(judges(p)[0].mean()) for p in (batch[3].permute(0, 3, 1, 2) / 255, recipe.draw(batch)[:, :3])]
         terms = recipe.losses(recipe.draw(batch), batch)
     assert told[0] > told[1]  # answers are judged better than what is drawn
     assert float(terms["total"]) == pytest.approx(sum(float(v) for k, v in terms.items() if k != "total"), rel=1e-5)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from made_swaps import TINY, columns, make_swaps
+from made_swaps import TINY, columns, make_swaps, noise
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from bianlian import align, plugins
@@ -21,9 +22,9 @@ from bianlian.model.faceshifter.aei import AeiNet
 from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
-from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden
+from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden, moved, moved_loss
 from bianlian.train.swaps import Swaps, ready_people, ready_shards
-from bianlian.types import Frame, Landmarks
+from bianlian.types import Frame, Image, Landmarks
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def test_an_example_keeps_target_and_answer_together(swaps: Swaps) -> None:
     row = swaps[1]
     same = replace(row, truth=row.target)
     for seed in range(12):
-        target, portrait, described, truth, weight, photo = example(same, 64, np.random.default_rng(seed))
+        target, portrait, described, truth, weight, photo, moves = example(same, 64, np.random.default_rng(seed))
         np.testing.assert_array_equal(target, truth)  # the same place, light, turn and noise
         assert (target.shape, portrait.shape, photo.shape, weight.shape) == (*[(64, 64, 3)] * 3, (64, 64))
-        assert described.shape == (128,)
+        assert (described.shape, moves.shape) == ((128,), (51, 6))
         assert abs(float(described.mean()) - 0.1) < 0.01
         assert weight.max() > weight.min()
 
@@ -48,10 +49,49 @@ def test_the_photo_lies_over_the_target_wherever_that_is_cut(swaps: Swaps) -> No
     own = replace(swaps[1], source=swaps[1].target, points=points, source_points=points)
     alike = list[float]()
     for seed in range(12):
-        target, *_, photo = example(own, 64, np.random.default_rng(seed))
+        target, *_, photo, _ = example(own, 64, np.random.default_rng(seed))
         a, b = (picture[16:48, 16:48].astype(float).ravel() for picture in (target, photo))
         alike.append(float(np.corrcoef(a, b)[0, 1]))
     assert np.median(alike) > 0.9  # the same picture, but for light and what cameras do
+
+
+def test_where_the_fields_have_to_fetch_from_is_known(swaps: Swaps) -> None:
+    points = align.template("ibug68", PAIR_SIZE, PAIR_COVERAGE)
+    picture, shift = noise(4), np.array([9.0, -7.0])
+    shifted = np.asarray(cv2.warpAffine(picture, np.array([[1, 0, 9.0], [0, 1, -7.0]]), (256, 256)), np.uint8)
+    row = replace(swaps[1], target=picture, truth=shifted, source=picture)
+    row = replace(row, points=points, source_points=points, truth_points=points + shift)
+    alike = {"target": list[float](), "photo": list[float](), "nowhere": list[float]()}
+    for seed in range(12):
+        target, *_, truth, _, photo, moves = example(row, 64, np.random.default_rng(seed))
+        assert np.abs(moves[:, :2]).max() < 1
+        for name, seen, push in (("target", target, moves[:, 2:4]), ("photo", photo, moves[:, 4:]), ("nowhere", target, 0)):
+            a, b = fetched(truth, moves[:, :2]), fetched(seen, moves[:, :2] + push)
+            alike[name].append(float(np.corrcoef(a.ravel(), b.ravel())[0, 1]))
+    assert np.median(alike["target"]) > 0.97  # the same places, but for what cameras do
+    assert np.median(alike["photo"]) > 0.9  # its points are a little amiss, and its light is another one
+    assert np.median(alike["nowhere"]) < 0.8
+
+
+def test_the_loss_of_the_fields_is_their_error() -> None:
+    at = np.random.default_rng(2).uniform(8, 56, (68, 2))
+    ahead, behind = np.array([2.0, -1.0]), np.array([-3.0, 4.0])
+    moves = torch.from_numpy(moved(at, at + ahead, at + behind, 64))[None]
+    fields = torch.zeros(1, 9, 64, 64)
+    assert float(moved_loss(fields, moves)) == pytest.approx((2 + 1 + 3 + 4) / 4 / 32)
+    fields[:, [4, 5, 7, 8]] = torch.tensor([2, -1, -3, 4])[:, None, None] / 32
+    assert float(moved_loss(fields, moves)) == pytest.approx(0, abs=1e-6)
+    fields[:, 8] = 0
+    assert float(moved_loss(fields[:, :6], moves)) == pytest.approx(0, abs=1e-6)  # a network that is shown no photo
+    outside = moves.clone()
+    outside[:, 1:, 0] = 1.5
+    assert float(moved_loss(fields, outside)) == pytest.approx(4 / 4 / 32)  # of one point
+
+
+def fetched(picture: Image, places: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Sample a picture (S, S, 3) at places (N, 2) in [-1, 1]."""
+    x, y = (((places + 1) * len(picture) - 1) / 2).T.astype(np.float32)
+    return np.asarray(cv2.remap(picture, x[:, None], y[:, None], cv2.INTER_LINEAR), np.float32)
 
 
 def test_something_in_front_is_in_front_of_both(swaps: Swaps) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from bianlian.geometry import apply, compose
+from bianlian.landmark.schemes import INNER
 from bianlian.model.autoencoder import DeepfakeConfig, reconstruction_losses
 from bianlian.model.base import Base
-from bianlian.model.faceshifter.aei import AeiNet, init_aei
+from bianlian.model.faceshifter.aei import AeiNet, done, init_aei
 from bianlian.model.faceshifter.config import LOOK_SIDE, AeiConfig
 from bianlian.model.faceshifter.critics import Critics, artist_loss, critic_loss
 from bianlian.model.faceshifter.recogniser import Recogniser
@@ -41,7 +42,11 @@ IDENTITY, FEATURES = 2.0, 0.5
 
 With 4 the network came to be more like the source than the exact answers are, and further from these; see docs/oneshot.md.
 """
+MOVED = 8.0
+"""Weight of how far, in halves of the side, the fields fetch brows, eyes, nose and mouth from where they are.
 
+Where they have to be is known: it is the answer's. Pictures alone say so only to fields that are nearly right already.
+"""
 ADVERSARIAL = 0.02
 """Weight of what the critics say, where there are any."""
 
@@ -60,7 +65,7 @@ class CriticRival:
 
     def learn(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Judge the answers and what was drawn, and learn from it."""
-        loss = critic_loss(self._critics(as_picture(batch[3])), self._critics(drawn))
+        loss = critic_loss(self._critics(as_picture(batch[3])), self._critics(drawn[:, :3]))
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -99,13 +104,17 @@ class OneShotRecipe:
         return hidden_batch(data, count, self._config.size, HIDDEN, rng)
 
     def draw(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """Swap."""
-        return self._swapped(self._network, batch)
+        """Swap -> (B, 3, S, S), and after these the network's fields, where it has some."""
+        drawn, fields = self._swapped(self._network, batch)
+        return drawn if fields is None else torch.cat([drawn, fields], 1)
 
     def losses(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Compare with the answer, and let the recogniser look."""
-        truth = as_picture(batch[3])
+        """Compare with the answer, look where the fields fetch from, and let the recogniser look."""
+        drawn, fields, truth = drawn[:, :3], drawn[:, 3:], as_picture(batch[3])
         terms = reconstruction_losses(self._losses, drawn, truth, as_weight(batch[4]))
+        if fields.shape[1]:
+            terms["moved"] = MOVED * moved_loss(fields, batch[6])
+            terms["total"] = terms["total"] + terms["moved"]
         if self._recogniser is not None:
             some = slice(0, LOOKED_AT)
             identity, features = self._recogniser.to(drawn.device).compare(drawn[some], truth[some], batch[2][some])
@@ -134,7 +143,7 @@ class OneShotRecipe:
             target, truth, weight = as_picture(inputs[0]), as_picture(inputs[3]), as_weight(inputs[4])
             with torch.no_grad():
                 drawn = torch.cat(
-                    [self._swapped(network, tuple(a[k : k + 8] for a in inputs)).float() for k in range(0, len(rows), 8)]
+                    [self._swapped(network, tuple(a[k : k + 8] for a in inputs))[0].float() for k in range(0, len(rows), 8)]
                 )
                 figures = {"held_l1": weighted_l1(drawn, truth, weight), "held_noop": weighted_l1(target, truth, weight)}
                 if self._recogniser is not None:
@@ -145,15 +154,15 @@ class OneShotRecipe:
 
         return measure
 
-    def _swapped(self, network: AeiNet, batch: tuple[Tensor, ...]) -> Tensor:
+    def _swapped(self, network: AeiNet, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | None]:
         target, portrait = as_picture(batch[0]), as_picture(batch[1])
         draft = None
         if self._base is not None:
             with torch.no_grad():
                 draft = self._base.to(target.device)(target, portrait).float()
         photo = as_picture(batch[5]) if self._config.photo else None
-        drawn: Tensor = network(target, network.tell(portrait, batch[2]), draft, photo)
-        return drawn
+        fields = network.fields(target, network.tell(portrait, batch[2]), draft, photo)
+        return (fields, None) if network.head is None else (done(fields, target, photo), fields)
 
 
 def hidden_batch(data: Swaps, count: int, size: int, share: float, rng: np.random.Generator) -> Arrays:
@@ -165,8 +174,8 @@ def hidden_batch(data: Swaps, count: int, size: int, share: float, rng: np.rando
 def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None = None) -> Arrays:
     """Change one swap at random. other: of someone else, where something comes before the face; it lends a texture.
 
-    -> target (S, S, 3), source (64, 64, 3), described (128,) float32, truth (S, S, 3), weight (S, S) as ``pairs`` keeps it, and the
-    source laid over the target's face (S, S, 3); the pictures uint8.
+    -> target (S, S, 3), source (64, 64, 3), described (128,) float32, truth (S, S, 3), weight (S, S) as ``pairs`` keeps it, the
+    source laid over the target's face (S, S, 3), and for ``moved_loss`` (51, 6) float32; the pictures uint8.
     """
     put, table, same = place(size, rng, 0.5), light(rng), int(rng.integers(1 << 31))
     put, portrait_put = compose(put, row.target_place), compose(place(size, rng, 1.0), row.source_place)
@@ -186,19 +195,44 @@ def example(row: Swap, size: int, rng: np.random.Generator, other: Swap | None =
     target, truth = filmed(target), filmed(truth)
     photo_light = light(rng)
     portrait = shrink(degrade(lit(cut(row.source, portrait_put, size), photo_light), rng), LOOK_SIDE)
-    photo = degrade(lit(laid_over(row, points, size, rng), photo_light), rng)
+    there = amiss(points, rng)
+    photo = degrade(lit(laid_over(row, there, size, rng), photo_light), rng)
+    moves = moved(apply(put, row.truth_points), points, there, size)
     described = (row.described + rng.normal(0, UNSURE, len(row.described))).astype(np.float32)
     if rng.random() < 0.5:
         target, truth, weight, photo = (np.ascontiguousarray(a[:, ::-1]) for a in (target, truth, weight, photo))
+        moves[:, ::2] *= -1
     if rng.random() < 0.5:
         portrait = np.ascontiguousarray(portrait[:, ::-1])
-    return target, portrait, described, truth, weight, photo
+    return target, portrait, described, truth, weight, photo, moves
+
+
+def moved(truth: Points, target: Points, photo: Points, size: int) -> NDArray[np.float32]:
+    """Say from where brows, eyes, nose and mouth of the answer are to be fetched -> (51, 6) float32.
+
+    truth, target, photo (68, 2): iBUG points in the answer, the target and the photo laid over it; size: side of these, pixels.
+    Columns: place in the answer, x and y in [-1, 1]; then what the fields of target and photo hold there, in halves of the side.
+    """
+    at, own, lent = (points[INNER] for points in (truth, target, photo))
+    return np.concatenate([(2 * at + 1) / size - 1, (own - at) * 2 / size, (lent - at) * 2 / size], 1).astype(np.float32)
+
+
+def moved_loss(fields: Tensor, moves: Tensor) -> Tensor:
+    """Measure how far the fields fetch from the wrong places: mean error over points and axes, halves of the side.
+
+    fields (B, 6 or 9, S, S): see ``AeiNet.fields``; moves (B, 51, 6): see ``moved``. Points outside the picture do not count.
+    """
+    channels = [4, 5] if fields.shape[1] == 6 else [4, 5, 7, 8]
+    found = functional.grid_sample(fields[:, channels], moves[:, :, None, :2], padding_mode="border", align_corners=False)
+    inside = (moves[..., :2].abs() <= 1).all(2)[:, None].float()
+    error = (found[..., 0] - moves[..., 2 : 2 + len(channels)].transpose(1, 2)).abs() * inside
+    return error.sum() / (inside.sum() * len(channels)).clamp_min(1)
 
 
 def laid_over(row: Swap, points: Points, size: int, rng: np.random.Generator) -> Image:
-    """Lay the source over the target's face as a swap does, both a little amiss. points (68, 2): of the target, as it is cut."""
+    """Lay the source over the target's face as a swap does, its points a little amiss. points (68, 2): where they are to come."""
     shown = View(row.source, amiss(row.source_points, rng))
-    return laid([shown, shown.mirrored()], amiss(points, rng), size)
+    return laid([shown, shown.mirrored()], points, size)
 
 
 def amiss(points: Points, rng: np.random.Generator) -> Points:

@@ -4,8 +4,8 @@ A shard (an npz of the head renderer's ``crops --pairs``, or of ``bench/tools/re
 (``jpeg``), the same performance with the face of *b* (``truth_jpeg``), and *b* playing another one (``source_jpeg``). Of real
 people there are pictures alone: one of somebody is the target and its own answer, another one is the source.
 
-A ready file holds the pictures as they came (JPEG), and what training asks of them: where their faces lie by the face mesh, target
-and answer at one place, and the recogniser's description of the source.
+A ready file holds the pictures as they came (JPEG), and what training asks of them: where their faces and the points of these lie
+by the face mesh, target and answer cut alike, and the recogniser's description of the source.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ LARGEST = 384
 SOURCES = 2
 """Pictures of the same person that are the source of one of theirs."""
 _PICTURES = ("target", "source", "truth")
-_ROWS = ("target_place", "source_place", "points", "source_points", "described")
+_ROWS = ("target_place", "source_place", "points", "source_points", "truth_points", "described")
 
 
 @dataclass(frozen=True, eq=False)
 class Swap:
     """One example. target, source, truth: (H, W, 3) RGB uint8; truth is the target's own picture where both are of one person.
 
-    target_place, source_place (2, 3): map a picture to an aligned one of ``PAIR_SIZE``; points, source_points (68, 2): iBUG, of
-    target and source, pixels of their pictures; described (128,): of the source.
+    target_place, source_place (2, 3): map a picture to an aligned one of ``PAIR_SIZE``. points, source_points, truth_points
+    (68, 2): iBUG, of target, source and truth, pixels of their pictures. described (128,): of the source.
     """
 
     target: Image
@@ -59,6 +59,7 @@ class Swap:
     source_place: Matrix
     points: Points
     source_points: Points
+    truth_points: Points
     described: NDArray[np.float32]
 
 
@@ -70,6 +71,16 @@ class _Seen:
     place: Matrix
     points: Points
     described: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """A swap on its way into a file. truth: JPEG; points (68, 2): of its face."""
+
+    target: _Seen
+    source: _Seen
+    truth: NDArray[np.uint8]
+    points: Points
 
 
 class Swaps:
@@ -97,8 +108,8 @@ class Swaps:
         row = index - (int(self._ends[k - 1]) if k else 0)
         columns = self._files[k]
         target, source, truth = (_decoded(columns[name], columns[f"{name}_end"], row) for name in _PICTURES)
-        target_place, source_place, points, others = (columns[name][row].astype(np.float64) for name in _ROWS[:4])
-        return Swap(target, source, truth, target_place, source_place, points, others, columns["described"][row])
+        places, points = ([columns[name][row].astype(np.float64) for name in some] for some in (_ROWS[:2], _ROWS[2:5]))
+        return Swap(target, source, truth, places[0], places[1], points[0], points[1], points[2], columns["described"][row])
 
     def pick(self, rng: np.random.Generator) -> Swap:
         """Decode a random example."""
@@ -116,7 +127,7 @@ def ready_shards(
 ) -> list[Path]:
     """Make rendered shards ready -> their files in ``out``; those that are there already are not done again.
 
-    A swap in which the mesh finds no face is left out. Raises InputError for a file that is no such shard.
+    A swap of which the mesh finds no face in one of the pictures is left out. Raises InputError for a file that is no such shard.
     """
     done = []
     for k, shard in enumerate(shards):
@@ -150,7 +161,7 @@ def ready_people(
         seen = [s for s in (_look(path, detector, landmarker, describer, note) for path in pictures) if s is not None]
         for k, target in enumerate(seen):
             for step in range(1, 1 + min(SOURCES, max(1, len(seen) - 1))):
-                rows.append((target, seen[(k + step * max(1, len(seen) // 3)) % len(seen)], target.jpeg))
+                rows.append(_Row(target, seen[(k + step * max(1, len(seen) // 3)) % len(seen)], target.jpeg, target.points))
     if not rows:
         raise InputError("none of the pictures of people shows a face; give clear pictures")
     _write(out, rows)
@@ -162,7 +173,7 @@ def pictures_below(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
 
 
-def _rendered(shard: Path, landmarker: Landmarker, describer: Describer) -> Iterator[tuple[_Seen, _Seen, NDArray[np.uint8]] | None]:
+def _rendered(shard: Path, landmarker: Landmarker, describer: Describer) -> Iterator[_Row | None]:
     try:
         with np.load(shard, allow_pickle=False) as data:
             jpegs = [_blobs(data, key) for key in ("jpeg", "source", "truth")]
@@ -173,11 +184,13 @@ def _rendered(shard: Path, landmarker: Landmarker, describer: Describer) -> Iter
         image, portrait = _rgb(target), _rgb(source)
         seen = find_at(image, where, landmarker)
         other = find_at(portrait, align.template("ibug68", len(portrait), 0.6), landmarker)
-        if seen is None or other is None:
+        answer = find_at(_rgb(truth), where, landmarker)
+        if seen is None or other is None or answer is None:
             yield None
             continue
         described = describer.describe(portrait, [Face(box_of(other.points), 1.0, other)])[0]
-        yield _seen(target, seen, np.zeros(len(described))), _seen(source, other, described), truth
+        own = _seen(target, seen, np.zeros(len(described)))
+        yield _Row(own, _seen(source, other, described), truth, convert(answer, "ibug68").points)
 
 
 def _look(path: Path, detector: Detector, landmarker: Landmarker, describer: Describer, note: Note) -> _Seen | None:
@@ -201,17 +214,18 @@ def _seen(jpeg: NDArray[np.uint8], landmarks: Landmarks, described: NDArray[np.f
     return _Seen(jpeg, place, convert(landmarks, "ibug68").points, described.astype(np.float32))
 
 
-def _write(path: Path, rows: Sequence[tuple[_Seen, _Seen, NDArray[np.uint8]]]) -> None:
-    jpegs = {"target": [t.jpeg for t, _, _ in rows], "source": [s.jpeg for _, s, _ in rows], "truth": [a for _, _, a in rows]}
+def _write(path: Path, rows: Sequence[_Row]) -> None:
+    jpegs = {"target": [r.target.jpeg for r in rows], "source": [r.source.jpeg for r in rows], "truth": [r.truth for r in rows]}
     columns: dict[str, NDArray[np.generic]] = {}
     for name, blobs in jpegs.items():
         columns[name] = np.concatenate(blobs)
         columns[f"{name}_end"] = np.cumsum([len(b) for b in blobs])
-    columns["target_place"] = np.stack([t.place for t, _, _ in rows])
-    columns["source_place"] = np.stack([s.place for _, s, _ in rows])
-    columns["points"] = np.stack([t.points for t, _, _ in rows]).astype(np.float32)
-    columns["source_points"] = np.stack([s.points for _, s, _ in rows]).astype(np.float32)
-    columns["described"] = np.stack([s.described for _, s, _ in rows])
+    columns["target_place"] = np.stack([r.target.place for r in rows])
+    columns["source_place"] = np.stack([r.source.place for r in rows])
+    columns["points"] = np.stack([r.target.points for r in rows]).astype(np.float32)
+    columns["source_points"] = np.stack([r.source.points for r in rows]).astype(np.float32)
+    columns["truth_points"] = np.stack([r.points for r in rows]).astype(np.float32)
+    columns["described"] = np.stack([r.source.described for r in rows])
     with replacing(path) as temporary:
         save_file({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in columns.items()}, temporary)
 
