@@ -13,7 +13,7 @@ from torch.nn import functional
 from bianlian.errors import ConfigError, InputError
 from bianlian.model.blocks import count_parameters
 from bianlian.model.faceshifter.aad import Aad, AadBlock, normalised
-from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei, pale, toned
+from bianlian.model.faceshifter.aei import AeiNet, bend, init_aei, toned
 from bianlian.model.faceshifter.attributes import AttributeEncoder
 from bianlian.model.faceshifter.config import CONFIGS, DESCRIPTION, LOOK_SIDE, AeiConfig
 from bianlian.model.faceshifter.critics import Critics, artist_loss, critic_loss
@@ -218,16 +218,25 @@ def test_a_shadow_of_the_target_goes_where_the_network_says_so() -> None:
     assert found[1] - found[0] == pytest.approx(torch.tensor(2.0).sigmoid().item() * lighter, rel=0.2)
 
 
-def test_pale_takes_coarse_colour_alone() -> None:
-    grey, fine = (
-        torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(5)).expand(1, 3, 32, 32),
-        chequered(32)[:, :1] * 0.1,
-    )
-    assert torch.allclose(pale(grey, 4), grey, atol=1e-6)
-    red = torch.cat([grey[:, :1] + 0.3, grey[:, 1:]], 1)
-    assert torch.allclose(pale(red, 4), (grey + 0.1), atol=1e-6)  # as bright as before
-    speckled = torch.cat([fine, -fine, torch.zeros_like(fine)], 1)
-    assert torch.allclose(pale(speckled, 4), speckled, atol=1e-6)
+def test_what_is_drawn_beside_a_photo_has_no_colour_and_nothing_fine() -> None:
+    network = made(replace(TINY, draft=True, photo=True))
+    grey = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(5)).expand(3, 3, 16, 16)
+    assert network.head is not None
+    with torch.no_grad():
+        plain = network(grey[:1], torch.zeros(1, TINY.told), grey[1:2], grey[2:])
+        network.head.weight.mul_(30)
+        drawn = network(grey[:1], torch.zeros(1, TINY.told), grey[1:2], grey[2:])
+    assert float((drawn - plain).abs().mean()) > 0.05
+    torch.testing.assert_close(drawn, drawn[:, :1].expand(1, 3, 16, 16))
+    finest = torch.tensor([1.0, -1]).repeat(4)  # a lattice of pixels at half the side
+    for pattern, seen in ((finest, False), (torch.ones(8), True)):
+        hook = network.head.register_forward_hook(
+            lambda _head, _inputs, out, pattern=pattern: torch.cat([out[:, :1] + pattern, out[:, 1:]], 1)
+        )
+        with torch.no_grad():
+            change = network(grey[:1], torch.zeros(1, TINY.told), grey[1:2], grey[2:]) - drawn
+        hook.remove()
+        assert (float(change[..., 4:-4].abs().max()) > 1e-4) == seen
 
 
 def test_toned_takes_what_is_coarse_and_leaves_what_is_fine() -> None:

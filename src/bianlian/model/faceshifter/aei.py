@@ -35,12 +35,15 @@ REACH = 0.12
 """Farthest that a point is bent, in halves of the picture's side."""
 LOUDER = 8.0
 """Factor that brings a description's numbers, of about 0.1, to the size that layers expect."""
-DRAWN, TAKEN = 16, 7
-"""Channels of the head, at half the picture's side: a picture and its share; with a photo the share and field of what is taken from
-it, and the share of the draft's own tone."""
-PALE = 4
-"""Pixels: no colour coarser than this is drawn where a photo brings its own. A network that was let do so learned to please the
-recogniser with green brows and red noses."""
+DRAWN, SHADED, TAKEN = 16, 5, 7
+"""Channels of the head, at half the picture's side: a picture and its share; with a photo light and shade and their share; share
+and field of what is taken from the photo, and the share of the draft's own tone.
+
+What is drawn has no colour and nothing fine where draft, photo and target bring these: a network that was let draw them learned to
+please the recogniser with green brows, red noses and a lattice over the forehead. The same weights, 96 held-out faces: L1 0.0345
+with colour, 0.0340 without, structural 0.0740 and 0.0744; after some more training 0.0337 with what is fine, 0.0332 without,
+structural 0.0734 and 0.0722.
+"""
 SHY, SURE = -2.0, 2.0
 """Where the drawn picture counts at first: its share is the sigmoid of this; ``SURE`` with a photo, which makes it good at once."""
 
@@ -81,7 +84,7 @@ class AeiNet(nn.Module):
                 self.narrow.append(nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity())
                 inputs = outputs
             self.blocks.append(AadBlock(inputs, outputs, attributes, config.identity, config.masked))
-        given = DRAWN + 2 + (TAKEN if config.photo else 0)
+        given = 2 + (SHADED + TAKEN if config.photo else DRAWN)
         self.head = nn.Conv2d(config.up[-1] + 4 * seen, given, 3, padding=1) if change else None
 
     def tell(self, pictures: Tensor, descriptions: Tensor) -> Tensor:
@@ -142,17 +145,21 @@ def done(fields: Tensor, target: Tensor, photo: Tensor | None) -> Tensor:
 
 def _changes(out: Tensor, grounds: Sequence[Tensor], photo: Tensor | None, strength: float) -> Tensor:
     """Turn what the head gives, (B, ..., S/2, S/2), into fields. grounds: see ``_grounds``."""
-    drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), REACH * torch.tanh(_double(out[:, DRAWN : DRAWN + 2]))
-    share = torch.sigmoid(drawn[:, 3:] + (SHY if photo is None else SURE) + strength)
-    added = share * drawn[:, :3]
     if photo is None:
-        return torch.cat([1 - share, share * (grounds[0] if grounds else 0.5) + added, push], 1)
+        drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), REACH * torch.tanh(_double(out[:, DRAWN:]))
+        share = torch.sigmoid(drawn[:, 3:] + SHY + strength)
+        return torch.cat([1 - share, share * ((grounds[0] if grounds else 0.5) + drawn[:, :3]), push], 1)
+    shaded, push, more = (
+        _double(_smooth(out[:, :1])),
+        REACH * torch.tanh(_double(out[:, SHADED : SHADED + 2])),
+        out[:, SHADED + 2 :],
+    )
+    share = torch.sigmoid(functional.pixel_shuffle(out[:, 1:SHADED], 2) + SURE + strength)
     near, lent, broad = grounds
-    more = out[:, DRAWN + 2 :]
     taken, own = torch.sigmoid(functional.pixel_shuffle(more[:, :4], 2)), torch.sigmoid(_double(more[:, 6:]) + SHY)
     pull = REACH * torch.tanh(_double(more[:, 4:6]))
     ground = near + own * (broad - near) + taken * (bend(lent - photo, pull) - near)
-    return torch.cat([1 - share, share * ground + pale(added, PALE), push, share * taken, pull], 1)
+    return torch.cat([1 - share, share * (ground + shaded), push, share * taken, pull], 1)
 
 
 def init_aei(network: nn.Module, generator: torch.Generator) -> None:
@@ -185,10 +192,10 @@ def toned(picture: Tensor, like: Tensor, side: int) -> Tensor:
     return picture + functional.interpolate(difference, scale_factor=float(side), mode="bilinear", align_corners=False)
 
 
-def pale(picture: Tensor, side: int) -> Tensor:
-    """Take away the colour that is coarser than squares of ``side`` pixels; light and dark stay. (B, 3, S, S) -> the same."""
-    colour = functional.avg_pool2d(picture - picture.mean(1, keepdim=True), side)
-    return picture - functional.interpolate(colour, scale_factor=float(side), mode="bilinear", align_corners=False)
+def _smooth(x: Tensor) -> Tensor:
+    """Blur by 1, 2, 1 both ways, of which nothing as fine as two pixels is left."""
+    wide = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    return functional.avg_pool2d(functional.avg_pool2d(wide, 2, 1), 2, 1)
 
 
 def bend(picture: Tensor, push: Tensor) -> Tensor:
