@@ -42,7 +42,7 @@ IDENTITY, FEATURES = 2.0, 0.5
 
 With 4 the network came to be more like the source than the exact answers are, and further from these; see docs/oneshot.md.
 """
-MOVED = 8.0
+MOVED = 20.0
 """Weight of how far, in halves of the side, the fields fetch brows, eyes, nose and mouth from where they are.
 
 Where they have to be is known: it is the answer's. Pictures alone say so only to fields that are nearly right already.

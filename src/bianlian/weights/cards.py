@@ -109,8 +109,8 @@ _CARDS = (
     _own(
         "oneshot-128",
         "data/base/oneshot-128.safetensors",
-        "d0ef7fcc303279a107ab796b97c31b4a47ddcdccfd439f67853d4e0206cfd2f9",
-        12_901_190,
+        "8f50463c6563cce40c2185083289741346c1a46209d00e7bb9972fcd588e4ae3",
+        12_882_160,
         "(N, 3, 128, 128) RGB three times: target, draft, photo laid over the target; (N, 256): who goes in",
     ),
     _own(
