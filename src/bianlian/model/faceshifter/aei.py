@@ -12,7 +12,7 @@ anybody in any pose already, soft and in a light of its own (``model.base``), wh
 drawn over the target starts from it. That draft is soft; a photo of the source laid over the target's face (``train.lay``) is not.
 So the tone is the target's, what is finer the draft's, and what is finer still the photo's, bent once more by a field of its own;
 place by place the network says how much of it counts, and where the tone is the target's in its broad light alone: a beard that has
-to go leaves no shadow.
+to go leaves no shadow. What it draws itself is then light and shade, coarser than four pixels.
 """
 
 from __future__ import annotations
