@@ -43,9 +43,9 @@ IDENTITY, FEATURES = 2.0, 0.5
 With 4 the network came to be more like the source than the exact answers are, and further from these; see docs/oneshot.md.
 """
 MOVED = 20.0
-"""Weight of how far, in halves of the side, the fields fetch brows, eyes, nose and mouth from where they are.
+"""Weight of ``moved_loss``: how far the fields miss the places from which brows, eyes, nose and mouth are to be fetched.
 
-Where they have to be is known: it is the answer's. Pictures alone say so only to fields that are nearly right already.
+Pictures alone tell that only to fields that are nearly right already; see docs/decisions/0014.
 """
 ADVERSARIAL = 0.02
 """Weight of what the critics say, where there are any."""

@@ -149,11 +149,8 @@ def _changes(out: Tensor, grounds: Sequence[Tensor], photo: Tensor | None, stren
         drawn, push = functional.pixel_shuffle(out[:, :DRAWN], 2), REACH * torch.tanh(_double(out[:, DRAWN:]))
         share = torch.sigmoid(drawn[:, 3:] + SHY + strength)
         return torch.cat([1 - share, share * ((grounds[0] if grounds else 0.5) + drawn[:, :3]), push], 1)
-    shaded, push, more = (
-        _double(_smooth(out[:, :1])),
-        REACH * torch.tanh(_double(out[:, SHADED : SHADED + 2])),
-        out[:, SHADED + 2 :],
-    )
+    shaded, more = _double(_smooth(out[:, :1])), out[:, SHADED + 2 :]
+    push = REACH * torch.tanh(_double(out[:, SHADED : SHADED + 2]))
     share = torch.sigmoid(functional.pixel_shuffle(out[:, 1:SHADED], 2) + SURE + strength)
     near, lent, broad = grounds
     taken, own = torch.sigmoid(functional.pixel_shuffle(more[:, :4], 2)), torch.sigmoid(_double(more[:, 6:]) + SHY)
