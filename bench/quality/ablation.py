@@ -18,7 +18,7 @@ Printed, and written to FOLDER/ablation.json as it comes: L1 and structural dist
 description to the source and how much nearer that is than the target's, share of faces nearest to the source (see ``oneshot.py``);
 for HEAR the L1 before and behind it. The recogniser looks on in training: compare the rows with each other. A row goes on from its
 state in FOLDER, so a run that was cut off costs nothing. On a GPU 20 000 iterations of 16 are what tells the rows apart; a few
-hundred only show that all of them run.
+hundred only show that all of them run. ``--config narrow`` has the published shapes with a quarter of their channels, for CPUs.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ from bianlian.train.swaps import Swaps
 from bianlian.weights import CARDS, locate
 
 HEAR = "HEAR"
+NARROW = AeiConfig(down=(8, 16, 32, 64, 128, 256, 256), up=(256, 256, 256, 256, 128, 64, 32, 16, 3))
+SHAPES = {**CONFIGS, "narrow": NARROW}
 WEIGHTS = AeiWeights()
 
 
@@ -186,7 +188,7 @@ def main() -> None:
     parser.add_argument("--held", type=Path, required=True)
     parser.add_argument("--iterations", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--config", choices=list(CONFIGS), default="compact")
+    parser.add_argument("--config", choices=list(SHAPES), default="compact")
     parser.add_argument("--count", type=int, default=96, help="held-out examples that are judged")
     parser.add_argument("--hear-channels", type=int, nargs="+", default=CHANNELS)
     parser.add_argument("--only", nargs="+", help="variants to train; all when left out")
@@ -194,7 +196,7 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     data, held = (Swaps(sorted(folder.glob("*.safetensors"))) for folder in (given.ready, given.held))
-    shape, recogniser = CONFIGS[given.config], Recogniser()
+    shape, recogniser = SHAPES[given.config], Recogniser()
     base = filled_base(STUDIED, load_file(locate(CARDS[BASE]))) if shape.draft else None
     settings = PretrainConfig(batch=given.batch, lr=5e-4, minutes=1e6, constant=True)
     table: dict[str, dict[str, float]] = {}

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from bianlian.align import template
 from bianlian.errors import ConfigError, InputError
 from bianlian.geometry import apply
 from bianlian.landmark.schemes import IBUG68_FROM_MESH
-from bianlian.mask.hull import LIFT, face_size, hull_mask, outline
+from bianlian.mask.hull import BORDER, LIFT, face_size, hull_mask, outline
 from bianlian.types import Landmarks, Points
 
 SQUARE = np.array([[20.0, 20.0], [60.0, 20.0], [60.0, 60.0], [20.0, 60.0]])
+ROUND = np.array([(50 + 26 * np.cos(a), 50 + 30 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 24, endpoint=False)])
 
 
 def face() -> Landmarks:
@@ -72,6 +74,19 @@ def test_mask_keeps_off_the_limit() -> None:
     mask = hull_mask(SQUARE, (80, 80), erode=0, feather=12, limit=limit)
     assert mask[:, :31].max() == 0
     assert mask[40, 45] == 1
+
+
+@pytest.mark.parametrize("erode", [-12.0, -4.0, 0.0, 6.0])
+@pytest.mark.parametrize("inset", [0.0, 12.0, 18.0, 24.0])
+def test_mask_is_the_smaller_of_its_own_and_of_the_limits(erode: float, inset: float) -> None:
+    # Whether or not the limit is so far off that it need not be looked at: each fades by the same pixels.
+    far, unit = 99 - inset, face_size(ROUND)
+    limit = np.array([[inset, inset], [far, inset], [far, far], [inset, far]])
+    share = unit / face_size(limit)
+    alone = hull_mask(ROUND, (100, 100), erode=erode, feather=8)
+    beyond = hull_mask(limit, (100, 100), erode=100 * BORDER * share, feather=8 * share)
+    both = hull_mask(ROUND, (100, 100), erode=erode, feather=8, limit=limit)
+    assert_allclose(both, np.minimum(alone, beyond), atol=1e-5)
 
 
 def test_mask_does_not_fade_at_the_edge_of_the_picture() -> None:

@@ -120,6 +120,10 @@ def test_convention_colors(
     image = next(frames(path)).image
     # YUV in 8 bits holds a colour to about 2 of 255.
     assert np.abs(image.astype(int) - rgb).max() <= 2
+    rough = next(frames(path, rough=True)).image
+    assert rough.shape == image.shape
+    # And a rough reading is a level or two further off.
+    assert np.abs(rough.astype(int) - rgb).max() <= 4
 
 
 def test_ten_bits_are_read_as_eight(tmp_path: Path) -> None:

@@ -68,18 +68,23 @@ def hull_mask(
         raise ConfigError(f"erode must lie in [-50, 50] and feather in [0, 100] percent, got {erode} and {feather}")
     unit = face_size(polygon)
     depth = _depth(polygon, shape) - erode / 100 * unit
-    if limit is not None and not _far_inside(polygon, limit, (BORDER - erode / 100) * unit, erode):
+    if limit is not None and not _far_inside(polygon, limit, BORDER * unit, -erode / 100 * unit):
         depth = np.minimum(depth, _depth(limit, shape) - BORDER * unit)
     ramp = np.clip(depth / np.float32(max(feather / 100 * unit, 1e-6)), 0.0, 1.0)
     return np.asarray(ramp * ramp * (np.float32(3) - np.float32(2) * ramp), np.float32)
 
 
-def _far_inside(polygon: Points, limit: Points, room: float, erode: float) -> bool:
-    """Tell whether no pixel of the mask comes nearer to the limit's edge than to its own: the limit then changes nothing."""
-    if erode < 0:
-        return False
+def _far_inside(polygon: Points, limit: Points, room: float, grow: float) -> bool:
+    """Tell whether no pixel of the mask comes nearer to the limit's edge than to its own: the limit then changes nothing.
+
+    room: pixels that the limit keeps off; grow: by which the polygon's edge moves out, as far as its mitred corners.
+    """
+    ring, outward = _edges(polygon)
+    turn = np.roll(outward, 1, axis=0)
+    corners = np.maximum(1 + (outward * turn).sum(1, keepdims=True), 1e-6)
+    reach = ring + grow * (outward + turn) / corners
     inside = cv2.convexHull(limit.astype(np.float32))
-    return all(cv2.pointPolygonTest(inside, (float(x), float(y)), True) >= max(room, 0.0) for x, y in polygon)
+    return all(cv2.pointPolygonTest(inside, (float(x), float(y)), True) >= room for x, y in reach)
 
 
 def _depth(polygon: Points, shape: tuple[int, int]) -> Mask:
@@ -87,16 +92,20 @@ def _depth(polygon: Points, shape: tuple[int, int]) -> Mask:
 
     Exact inside; outside, the distance to the nearest edge *line*, which is enough to move an edge out with mitred corners.
     """
+    ring, outward = _edges(polygon)
+    x, y = np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32)
+    depth, line = np.full(shape, np.inf, np.float32), np.empty(shape, np.float32)
+    for (nx, ny), (px, py) in zip(-outward, ring, strict=True):
+        np.add(np.float32(nx) * x, (np.float32(ny) * y - np.float32(nx * px + ny * py))[:, None], out=line)
+        np.minimum(depth, line, out=depth)
+    return depth
+
+
+def _edges(polygon: Points) -> tuple[Points, Points]:
+    """Give the corners (N, 2) of a convex polygon in order, and the outward normal (N, 2) of the edge from each to the next."""
     ring = cv2.convexHull(polygon.astype(np.float32))[:, 0].astype(np.float64)
     ahead = np.roll(ring, -1, axis=0) - ring
     length = np.hypot(*ahead.T)
     ring, ahead, length = ring[length > 1e-6], ahead[length > 1e-6], length[length > 1e-6]
-    inward = np.stack([-ahead[:, 1], ahead[:, 0]], 1) / length[:, None]
-    if (inward * (ring.mean(0) - ring)).sum() < 0:
-        inward = -inward
-    x, y = np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32)
-    depth, line = np.full(shape, np.inf, np.float32), np.empty(shape, np.float32)
-    for (nx, ny), (px, py) in zip(inward, ring, strict=True):
-        np.add(np.float32(nx) * x, (np.float32(ny) * y - np.float32(nx * px + ny * py))[:, None], out=line)
-        np.minimum(depth, line, out=depth)
-    return depth
+    outward = np.stack([ahead[:, 1], -ahead[:, 0]], 1) / length[:, None]
+    return ring, -outward if (outward * (ring.mean(0) - ring)).sum() > 0 else outward

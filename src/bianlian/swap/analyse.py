@@ -245,7 +245,7 @@ def fingerprint(target: Path) -> str:
 
 
 def _decode(target: Path, span: Span, first: int, clock: Clock, note: Note) -> Generator[Frame, None, None]:
-    source = frames(target, first=first, start=span.start, stop=span.stop, damaged=note)
+    source = frames(target, first=first, start=span.start, stop=span.stop, rough=True, damaged=note)
     while True:
         with clock("decode"):
             frame = next(source, None)

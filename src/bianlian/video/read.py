@@ -33,12 +33,14 @@ def frames(
     first: int = 0,
     start: Fraction | None = None,
     stop: Fraction | None = None,
+    rough: bool = False,
     damaged: Tell | None = None,
 ) -> Iterator[Frame]:
     """Read frames as RGB, upright, streaming; pts and time base are those of the file.
 
     every: yield frames whose index is a multiple. first: index from which on frames are yielded. start, stop: start <= time < stop,
-    in seconds; in a folder, which has no time, places. damaged: gets one line for all that had to be skipped, guessed or rescaled.
+    in seconds; in a folder, which has no time, places. rough: of videos, colours a grey level off for less work, see
+    ``video.color.to_rgb``. damaged: gets one line for all that had to be skipped, guessed or rescaled.
     Frame.index counts every frame from 0, also with ``every``, ``first`` and ``start``; in a folder it is the place in natural
     order, broken pictures counted. Pictures of a folder keep their sizes. What lies before the key frame that ``start`` needs is
     not decoded; what lies before ``first`` is, so that damage is counted as it was.
@@ -51,7 +53,7 @@ def frames(
         return _folder(path, every, first, Span(start, stop), tell)
     if is_picture(path):
         return iter([read_frame(path, 0)][first:])
-    return _video(path, every, first, Span(start, stop), tell)
+    return _video(path, every, first, Span(start, stop), rough, tell)
 
 
 def _ignore(line: str) -> None:
@@ -73,7 +75,7 @@ def _folder(path: Path, every: int, first: int, span: Span, tell: Tell) -> Itera
         raise VideoError(f"wanted a folder of pictures, none of the {broken} read from {path} is sound: replace them")
 
 
-def _video(path: Path, every: int, first: int, span: Span, tell: Tell) -> Iterator[Frame]:
+def _video(path: Path, every: int, first: int, span: Span, rough: bool, tell: Tell) -> Iterator[Frame]:
     entry = None if span.start is None else find_entry(path, span.start)
     with open_video(path) as container:
         stream = picture_stream(container, path)
@@ -100,7 +102,7 @@ def _video(path: Path, every: int, first: int, span: Span, tell: Tell) -> Iterat
                 return
             if index % every or index < first or not span.holds(pts * time_base):
                 continue
-            image = turn.upright(to_rgb(scaler, picture, width, height))
+            image = turn.upright(to_rgb(scaler, picture, width, height, rough=rough))
             yield Frame(image, index, pts, time_base, _deep(image, picture, turn, width, height))
     if index < 0:
         raise VideoError(f"wanted a video, not one frame of {path} can be decoded: copy or record it again")
