@@ -27,7 +27,6 @@ import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -146,11 +145,7 @@ class AblationRecipe:
 
 def trained(recipe: AblationRecipe | HearRecipe, data: Swaps, out: Path, config: PretrainConfig, iterations: int) -> nn.Module:
     """Train until so many iterations -> the averaged network."""
-    state = out.with_name(f"{out.name}.done")
-    done = int(state.read_text(encoding="utf-8")) if state.exists() else 0
-    steps = count(done)
-    reached = pretrain(recipe, data, out, config, stop=lambda: next(steps) >= iterations)
-    state.write_text(str(reached), encoding="utf-8")
+    pretrain(recipe, data, out, replace(config, iterations=iterations))
     network = recipe.network
     network.load_state_dict({name: value.float() for name, value in load_file(out).items()})
     return network.eval().requires_grad_(False)

@@ -170,7 +170,8 @@ def swap_from_photos(
     """Put the face of a person who is known from photos alone into a target. See ``swap.oneshot`` and ``swap.pipeline.swap``.
 
     photos: pictures, folders of them or facesets of one person, or for several people in one pass whose face is replaced -> theirs.
-    weights: what `bianlian pretrain --what oneshot` wrote, None for those that ship. likeness, sign_with: as for ``swap``.
+    weights: a run of `bianlian train --model faceshifter`, or its weights; None for those that ship. likeness, sign_with: as for
+    ``swap``.
     """
     settings = settings or SwapSettings()
     people = list(photos.items()) if isinstance(photos, Mapping) else [(None, photos)]

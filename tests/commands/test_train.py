@@ -143,7 +143,11 @@ def test_what_swaps_from_one_photo_is_tuned_to_one_person(tmp_path: Path, facese
         (["--snapshot-every", "-1"], "0 for none"),
         (["--size", "256", "--width", "full", "--batch", "4096"], "the largest that fits is --batch"),
         (["--model", "nets"], "known: deepfake"),
-        (["--model", "faceshifter"], "for one person's faceset: --from faceshifter"),
+        (["--model", "faceshifter"], "one person's faceset is trained with --from faceshifter"),
+        (["--model", "faceshifter", "--size", "256"], "--size is of training people on their facesets"),
+        (["--model", "faceshifter", "--schedule", "cosine"], "falls at the end of --minutes"),
+        (["--model", "faceshifter", "--set", "critic=true"], "unknown setting 'critic'"),
+        (["--model", "faceshifter", "--minutes", "0"], "must be above 0"),
         (["--model", "gan", "--from", "faceshifter"], "makes the model tuned, got --model gan"),
     ],
 )

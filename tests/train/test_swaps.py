@@ -19,12 +19,14 @@ from bianlian.errors import InputError
 from bianlian.geometry import apply
 from bianlian.landmark.schemes import INNER, convert
 from bianlian.model.faceshifter.aei import AeiNet
-from bianlian.model.faceshifter.config import CONFIGS
+from bianlian.swap.oneshot import open_artist
+from bianlian.train.faceshifter import FaceshifterConfig, open_recipe
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
 from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden, moved, moved_loss
 from bianlian.train.swaps import Swaps, ready_people, ready_shards
 from bianlian.types import Frame, Image, Landmarks
+from bianlian.weights import CARDS, locate
 
 
 @pytest.fixture
@@ -194,9 +196,30 @@ def test_photos_of_a_person_are_their_own_answers(tmp_path: Path, demo_frames: l
 
 
 @pytest.mark.weights
-def test_the_command_trains_the_network_from_one_photo(tmp_path: Path, rendered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    words = ["--what", "oneshot", "--batch", "1", "--minutes", "0.01", "--held", "pairs"]
-    assert main(["pretrain", str(rendered), *words]) == 0
-    tensors = load_file(tmp_path / "oneshot.safetensors")
-    AeiNet(CONFIGS["compact"]).load_state_dict({k: v.float() for k, v in tensors.items()})
+def test_train_keeps_its_recipe_and_goes_on(tmp_path: Path, rendered: Path) -> None:
+    run = tmp_path / "run"
+    words = ["train", str(rendered), "--model", "faceshifter", "--batch", "2", "-o", str(run)]
+    assert main([*words, "--iterations", "1"]) == 0
+    recipe = open_recipe(run)
+    assert recipe == FaceshifterConfig((rendered,), batch=2)
+    assert main([*words, "--iterations", "3"]) == 2  # the folder is taken
+    assert main(["train", "--resume", "-o", str(run), "--iterations", "3"]) == 0
+    assert int(load_file(run / "faceshifter.safetensors.state")["iteration"]) == 3
+    assert open_artist(run).network is not None
+
+
+@pytest.mark.weights
+def test_train_takes_what_is_ready_people_and_weights(tmp_path: Path, rendered: Path, demo_frames: list[Frame]) -> None:
+    made = ready_shards(
+        [rendered], tmp_path / "made", *(plugins.load(*x)() for x in (("landmarker", "facemesh"), ("describer", "dlib")))
+    )
+    (tmp_path / "ana").mkdir()
+    for k, frame in enumerate(demo_frames[:2]):
+        cv2.imwrite(str(tmp_path / f"ana/{k}.png"), frame.image[..., ::-1])
+    run, start = tmp_path / "run", locate(CARDS["oneshot-128"])
+    more = [f"people=['{tmp_path / 'ana'}']", f"held={tmp_path / 'made'}", "batch=1"]
+    words = ["--from", str(start), "--lr", "1e-9", "--iterations", "1", "--set", *more, "-o", str(run)]
+    assert main(["train", str(made[0]), "--model", "faceshifter", *words]) == 0
+    assert len(Swaps([run / "ready/people.safetensors"])) == 2  # each with the other
+    ours, theirs = load_file(run / "faceshifter.safetensors"), load_file(start)
+    assert max(float((ours[name].float() - theirs[name].float()).abs().max()) for name in theirs) < 1e-4

@@ -1,4 +1,4 @@
-"""``bianlian pretrain``: rendered people -> the base, the refiner, the learned mask, and the network from one photo, that ship."""
+"""``bianlian pretrain``: rendered people -> the base, the refiner and the learned mask that ship."""
 
 from __future__ import annotations
 
@@ -16,27 +16,21 @@ from bianlian.commands._show import shown
 from bianlian.commands.train import stopping, watching
 from bianlian.errors import InputError, Interrupted, WeightsError
 from bianlian.model.autoencoder import DeepfakeConfig
-from bianlian.model.base import filled_base
-from bianlian.model.faceshifter.config import CONFIGS
-from bianlian.model.faceshifter.critics import Critics
-from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.train.loop import Limits
 from bianlian.train.pairs import Pairs, align_shards
-from bianlian.train.pretrain import Data, Judge, PretrainConfig, Recipe, Rival, pretrain
+from bianlian.train.pretrain import Data, PretrainConfig, Recipe, pretrain
 from bianlian.train.pretrain_base import BaseRecipe
 from bianlian.train.pretrain_mask import MaskRecipe, MaskShards
-from bianlian.train.pretrain_oneshot import CriticRival, OneShotRecipe
 from bianlian.train.pretrain_refiner import RefinerRecipe
-from bianlian.train.swaps import Swaps, ready_shards
 from bianlian.weights import CARDS as WEIGHTS
 from bianlian.weights import locate
 
-RATES = {"base": 5e-4, "refiner": 1e-3, "mask": 1.2e-3, "oneshot": 5e-4}
+RATES = {"base": 5e-4, "refiner": 1e-3, "mask": 1.2e-3}
 
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Train the base, the refiner, the learned mask or the network from one photo on rendered people: the recipes of what ships.
+    """Train the base, the refiner or the learned mask on rendered people: the recipes of what ships.
 
     For all but the mask, takes the shards of `bianlian actors crops --pairs --align umeyama68 --coverage 0.6 --size 256`; the
     pictures are aligned once into --pairs. For the mask, those of `crops --occluders 0.5 --align umeyama68 --coverage 0.42
@@ -46,27 +40,18 @@ class Pretrain:
     shards: Positional[tuple[Path, ...]] = ()
     """Shards (.npz) or folders of them; may be left out when --pairs holds aligned ones already."""
 
-    what: Literal["base", "refiner", "mask", "oneshot"] = "base"
-    """What to train: the base that new people start from, the refiner that lends swapped faces light and detail, the mask that
-    sees what is in front of a face, or oneshot, the network that swaps from one photo."""
+    what: Literal["base", "refiner", "mask"] = "base"
+    """What to train: the base that new people start from, the refiner that lends swapped faces light and detail, or the mask that
+    sees what is in front of a face. (The network that swaps from one photo: `bianlian train --model faceshifter`.)"""
 
     out: Annotated[Path | None, arg(aliases=["-o"])] = None
     """Weights file to write, in half precision; base.safetensors, and so on, when left out."""
 
     base: Path | None = None
-    """Base that draws the faces to refine, or the draft of oneshot; the one that ships when left out."""
+    """Base that draws the faces to refine; the one that ships when left out."""
 
     pairs: Path = Path("pairs")
-    """Folder of the aligned pairs, or of the swaps made ready for oneshot."""
-
-    held: Path | None = None
-    """Folder of swaps made ready, of people who are not trained on: oneshot is measured on them whenever it is saved."""
-
-    recogniser: bool = True
-    """For oneshot: let a face recogniser look at a few examples of each step."""
-
-    critics: bool = False
-    """For oneshot: train against critics too, for sharper faces; for GPUs, and when the rest has converged."""
+    """Folder of the aligned pairs."""
 
     minutes: float = 120.0
     """Minutes of training."""
@@ -96,9 +81,6 @@ class Pretrain:
         if self.what == "mask":
             self._train(MaskRecipe(self.seed), MaskShards(shards))
             return
-        if self.what == "oneshot":
-            self._train_oneshot(shards)
-            return
         if shards:
             with shown() as (progress, note):
                 mesh = plugins.load("landmarker", "facemesh")()
@@ -108,28 +90,14 @@ class Pretrain:
             raise InputError(f"no shards were given and {self.pairs} holds no aligned pairs; render some first")
         self._train(self.recipe(), Pairs(aligned))
 
-    def _train_oneshot(self, shards: list[Path]) -> None:
-        """Make shards ready, train. Raises InputError."""
-        if shards:
-            with shown() as (progress, note):
-                mesh, describer = plugins.load("landmarker", "facemesh")(), plugins.load("describer", "dlib")()
-                ready_shards(shards, self.pairs, mesh, describer, progress=progress, note=note)
-        data = Swaps(sorted(self.pairs.glob("*.safetensors")))
-        base = filled_base(DeepfakeConfig(size=CONFIGS["compact"].size), load_file(self.base or locate(WEIGHTS["base-light-128"])))
-        critics = Critics() if self.critics else None
-        recipe = OneShotRecipe(CONFIGS["compact"], self.seed, Recogniser() if self.recogniser else None, base, critics)
-        judge = None if self.held is None else recipe.judge(Swaps(sorted(self.held.glob("*.safetensors"))))
-        rival = CriticRival(critics, self.lr or RATES["oneshot"]) if critics is not None else None
-        self._train(recipe, data, judge, rival)
-
-    def _train(self, recipe: Recipe[Data], data: Data, judge: Judge | None = None, rival: Rival | None = None) -> None:
+    def _train(self, recipe: Recipe[Data], data: Data) -> None:
         console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         out = self.out or Path(f"{self.what}.safetensors")
         config = PretrainConfig(
             self.batch, self.lr if self.lr is not None else RATES[self.what], self.minutes, self.seed, self.constant
         )
         with stopping(console) as stop, watching(console, Limits(minutes=self.minutes)) as watch:
-            iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch, judge=judge, rival=rival)
+            iteration = pretrain(recipe, data, out, config, stop=stop, watch=watch)
         done = f"{out}: iteration {iteration}"
         if stop():
             raise Interrupted(f"{done}; saved, the same command goes on")

@@ -23,6 +23,7 @@ from bianlian.swap.settings import SwapSettings
 from bianlian.swap.shade import SHARE
 from bianlian.swap.sharpen import GRAIN, LIMIT
 from bianlian.swap.study import STEPS
+from bianlian.train.faceshifter import has_recipe
 from bianlian.train.run import open_run
 from bianlian.types import Note, Progress
 from bianlian.video import PICTURE_SUFFIXES, VIDEO_SUFFIXES, Encoding
@@ -49,8 +50,8 @@ class Swap:
     """Footage to put the face into: a video, a picture, or a folder of pictures."""
 
     model: Annotated[Path | None, arg(aliases=["-m"])] = None
-    """Folder of the trained run (what `bianlian train` wrote). With --source it may be left out, or be weights of a network from
-    one photo (.safetensors, what `bianlian pretrain --what oneshot` wrote)."""
+    """Folder of the trained run (what `bianlian train` wrote). With --source it may be left out, or be a network from one photo: a
+    run of `bianlian train --model faceshifter`, or weights (.safetensors)."""
 
     to: str | None = None
     """Name of the person whose face goes in, as it was trained; with --map it is left out."""
@@ -254,7 +255,7 @@ class Swap:
     @property
     def from_photos(self) -> bool:
         """Whether photos say whose face goes in."""
-        return self.model is None or self.model.suffix == WEIGHTS
+        return self.model is None or self.model.suffix == WEIGHTS or has_recipe(self.model)
 
     def named(self) -> str:
         """Name whose faces go in, for the output."""

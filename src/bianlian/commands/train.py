@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
+from bianlian.commands._faceshifter import train_from_photos
 from bianlian.config import assigned
 from bianlian.errors import ConfigError, Interrupted
 from bianlian.score.measure import Eyes as ScoreEyes
 from bianlian.score.previews import PreviewJudge
 from bianlian.train.evaluate import evaluate, open_eyes, told
+from bianlian.train.faceshifter import has_recipe
 from bianlian.train.loop import Limits, train
 from bianlian.train.plateau import Judge, Plateau
 from bianlian.train.processes import Processes, together
@@ -36,19 +38,20 @@ FACESHIFTER, TUNED = "faceshifter", "tuned"
 @dataclass(frozen=True)
 class Train:
     """Train a model on the facesets of two or more people; any of them can then be put into footage of the others. The model
-    tuned takes one person too, who can then be put into anybody's.
+    tuned takes one person too, who can then be put into anybody's. The model faceshifter is trained on rendered swaps of many
+    people, and then swaps from one photo (docs/oneshot.md).
 
     Ctrl-C saves and stops; --resume goes on. Look at the pictures in RUN/previews to see when it is good enough.
     """
 
     facesets: Positional[tuple[Path, ...]] = ()
-    """Facesets, one a person. May be left out with --resume."""
+    """Facesets, one a person; for faceshifter shards of rendered swaps, or folders of them. May be left out with --resume."""
 
     out: Annotated[Path, arg(aliases=["-o"])] = Path("runs/run")
     """Folder of the run."""
 
     model: str = "deepfake"
-    """Model: deepfake, gan, octgan, rgba, facereplace, tuned, or a plug-in; `bianlian models` tells them apart."""
+    """Model: deepfake, gan, octgan, rgba, facereplace, tuned, faceshifter, or a plug-in; `bianlian models` tells them apart."""
 
     size: int = 128
     """Side of the pictures that the model draws, in pixels: 64, 128 or 256."""
@@ -129,6 +132,9 @@ class Train:
 
     def run(self) -> None:
         """Train, show progress, save, judge. Raises Interrupted after Ctrl-C (saved), and the errors of ``train.loop.train``."""
+        if self.model == FACESHIFTER or (self.resume and has_recipe(self.out)):
+            train_from_photos(self, self._planned())
+            return
         with together() as processes:
             self._run(processes)
 
@@ -219,9 +225,6 @@ class Train:
 
     def _kind(self) -> tuple[str, str]:
         """Settle the model and what it starts from."""
-        if self.model == FACESHIFTER:
-            many = "is trained on many people at once, by `bianlian pretrain SHARDS --what oneshot`"
-            raise ConfigError(f"{FACESHIFTER} {many}; for one person's faceset: --from {FACESHIFTER}")
         if self.start != FACESHIFTER:
             return self.model, self.start
         if self.model not in ("deepfake", TUNED):

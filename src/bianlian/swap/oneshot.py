@@ -34,6 +34,7 @@ from bianlian.swap.refine import load_refiner
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.study import EDGE, STEPS, Lessons, crops_of, study
 from bianlian.swap.swapper import CompiledSwapper, open_swapper, trained_path
+from bianlian.train.faceshifter import WEIGHTS, has_recipe
 from bianlian.train.lay import View, laid
 from bianlian.train.pretrain import as_picture
 from bianlian.train.run import RunConfig, open_run, person_index
@@ -105,9 +106,12 @@ class Artist:
 
 
 def open_artist(weights: Path | None = None) -> Artist:
-    """Load the base that ships, and the second network: of ``weights``, or the one that ships. Raises WeightsError."""
+    """Load the base that ships, and the second network: of ``weights``, a file or a run of ``train.faceshifter``, or the one that
+    ships. Raises WeightsError."""
     base = filled_base(STUDIED, load_file(locate(CARDS[BASE])))
     network, weights = AeiNet(CONFIG), weights or locate(CARDS[FINISH])
+    if has_recipe(weights):
+        weights = weights / WEIGHTS
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
     except (SafetensorError, RuntimeError, OSError) as error:

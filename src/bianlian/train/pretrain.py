@@ -80,7 +80,7 @@ class Rival(Protocol):
 class PretrainConfig:
     """Settings of pretraining. batch: examples a step. minutes: of this call. seed: of the examples.
 
-    constant: the learning rate stays as it is, for a call that others will follow.
+    constant: the learning rate stays as it is, for a call that others will follow. iterations: of all calls, None for any number.
     """
 
     batch: int = 16
@@ -88,6 +88,7 @@ class PretrainConfig:
     minutes: float = 120.0
     seed: int = 0
     constant: bool = False
+    iterations: int | None = None
 
 
 @flushed()
@@ -119,8 +120,9 @@ def pretrain(
     iteration = _resume(network, average, against, optimizer, state)
     first, began, seen = iteration, monotonic(), _Means(watch)
     saved = (iteration, began)
+    last = math.inf if config.iterations is None else config.iterations
     with closing(_batches(recipe, data, config, iteration)) as batches:
-        while monotonic() - began < 60 * config.minutes and not stop():
+        while iteration < last and monotonic() - began < 60 * config.minutes and not stop():
             share = 0.0 if config.constant else (monotonic() - began) / 60 / config.minutes
             rate = _rate(iteration - first, share)
             for group in optimizer.param_groups:
