@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +27,8 @@ from bianlian.train.faceshifter import FaceshifterConfig, open_recipe
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
 from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden, moved, moved_loss
-from bianlian.train.swaps import Swaps, ready_people, ready_shards
+from bianlian.train.ready import ready_people, ready_shards
+from bianlian.train.swaps import Swaps
 from bianlian.types import Frame, Image, Landmarks
 from bianlian.weights import CARDS, locate
 
@@ -193,6 +197,24 @@ def test_photos_of_a_person_are_their_own_answers(tmp_path: Path, demo_frames: l
     np.testing.assert_array_equal(found[0].target, found[0].truth)
     assert not np.array_equal(found[0].target, found[0].source)
     assert Landmarks(found[0].points, "ibug68").points.shape == (68, 2)
+
+
+def test_training_asks_for_neither_video_nor_detectors(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules.update(dict.fromkeys(("av", "openvino", "dlib", "rich", "tyro", "c2pa"), None))
+from pathlib import Path
+from made_swaps import TINY, make_swaps
+from bianlian.train.faceshifter import FaceshifterConfig, train_faceshifter
+make_swaps(Path("."))
+config = FaceshifterConfig((), network=TINY, recogniser=False, batch=2)
+print(train_faceshifter(Path("."), config, [Path("made.safetensors")], minutes=1, iterations=2))
+"""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
 
 
 @pytest.mark.weights

@@ -13,8 +13,9 @@ from bianlian.commands._show import shown
 from bianlian.config import assigned, from_mapping, to_mapping
 from bianlian.errors import ConfigError, Interrupted
 from bianlian.model.faceshifter.config import CONFIGS
-from bianlian.train.faceshifter import WEIGHTS, FaceshifterConfig, begin_recipe, open_recipe, train_faceshifter
+from bianlian.train.faceshifter import READY, WEIGHTS, FaceshifterConfig, begin_recipe, open_recipe, train_faceshifter
 from bianlian.train.loop import Limits
+from bianlian.train.ready import made_ready
 from bianlian.train.start import BASE, SCRATCH
 
 if TYPE_CHECKING:
@@ -38,18 +39,11 @@ def train_from_photos(asked: Train, planned: int | None) -> None:
         begin_recipe(asked.out, _recipe(asked))
     config = open_recipe(asked.out)
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with stopping(console) as stop, watching(console, limits) as watch, shown(console) as (progress, note):
-        done = train_faceshifter(
-            asked.out,
-            config,
-            minutes=minutes,
-            iterations=planned,
-            falls=asked.schedule == "cosine",
-            stop=stop,
-            watch=watch,
-            progress=progress,
-            note=note,
-        )
+    with shown(console) as (progress, note):
+        ready = made_ready(config.swaps, config.people, asked.out / READY, progress=progress, note=note)
+    falls = asked.schedule == "cosine"
+    with stopping(console) as stop, watching(console, limits) as watch:
+        done = train_faceshifter(asked.out, config, ready, minutes=minutes, iterations=planned, falls=falls, stop=stop, watch=watch)
     line = f"{asked.out}: iteration {done}"
     if stop():
         raise Interrupted(f"{line}; saved, go on with --resume")

@@ -15,9 +15,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bianlian import plugins
 from bianlian.config import from_mapping, read_toml, to_mapping, to_toml
-from bianlian.errors import ConfigError, InputError, RunError, WeightsError
+from bianlian.errors import ConfigError, RunError, WeightsError
 from bianlian.files import is_part, replacing
 from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.model.base import filled_base
@@ -26,15 +25,11 @@ from bianlian.model.faceshifter.critics import Critics
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.train.pretrain import PretrainConfig, Rival, Watch, pretrain
 from bianlian.train.pretrain_oneshot import CriticRival, OneShotRecipe
-from bianlian.train.swaps import Swaps, ready_people, ready_shards
-from bianlian.types import Note, Progress, silent
-from bianlian.video import PICTURE_SUFFIXES
+from bianlian.train.swaps import MADE, Swaps, listed
 from bianlian.weights import CARDS, locate
 
 RECIPE, WEIGHTS, READY = "recipe.toml", "faceshifter.safetensors", "ready"
 SCHEMA = 1
-SHARD, MADE = ".npz", ".safetensors"
-"""Endings of rendered shards, and of files of swaps that are ready."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ def begin_recipe(folder: Path, config: FaceshifterConfig) -> None:
     if not config.swaps:
         raise ConfigError("give rendered swaps to train on: shards of bench/tools/render_swaps.py, or a folder of them")
     for path in config.swaps:
-        _listed(path)
+        listed(path)
     if (folder / RECIPE).exists():
         raise RunError(f"{folder} already holds a run; go on with --resume, or choose another -o")
     if folder.exists() and (not folder.is_dir() or not all(is_part(p) for p in folder.iterdir())):
@@ -99,60 +94,23 @@ def has_recipe(folder: Path) -> bool:
 def train_faceshifter(
     folder: Path,
     config: FaceshifterConfig,
+    ready: Sequence[Path],
     *,
     minutes: float,
     iterations: int | None = None,
     falls: bool = False,
     stop: Callable[[], bool] = lambda: False,
     watch: Watch | None = None,
-    progress: Progress = silent,
-    note: Note = silent,
 ) -> int:
-    """Make swaps ready and train -> iterations of the run so far. minutes: of this call; iterations: of the run in all. falls: the
-    learning rate sinks in the second half of the minutes.
+    """Train -> iterations of the run so far. ready: files of swaps (``train.ready.made_ready``); minutes: of this call; iterations:
+    of the run in all. falls: the learning rate sinks in the second half of the minutes.
 
-    Goes on from the folder's state. Raises InputError without swaps, WeightsError for weights of another shape, and the errors of
-    reading shards and pictures.
+    Goes on from the folder's state. Raises InputError without swaps, WeightsError for weights of another shape.
     """
-    data = Swaps(made_ready(config.swaps, config.people, folder / READY, progress=progress, note=note))
-    recipe, rival = recipe_of(config)
+    data, (recipe, rival) = Swaps(ready), recipe_of(config)
     held = None if config.held is None else recipe.judge(Swaps(sorted(config.held.glob(f"*{MADE}"))))
     settings = PretrainConfig(config.batch, config.lr, minutes, config.seed, not falls, iterations)
     return pretrain(recipe, data, folder / WEIGHTS, settings, stop=stop, watch=watch, judge=held, rival=rival)
-
-
-def made_ready(
-    swaps: Sequence[Path], people: Sequence[Path], ready: Path, *, progress: Progress = silent, note: Note = silent
-) -> list[Path]:
-    """Make shards and people ready -> the files to train on. See ``FaceshifterConfig``; ready: folder for what is made.
-
-    Raises InputError for a path that is not there, or that holds neither.
-    """
-    files = [file for path in swaps for file in _listed(path)]
-    shards = [file for file in files if file.suffix == SHARD]
-    done = [file for file in files if file.suffix == MADE]
-    eyes = plugins.load("landmarker", "facemesh"), plugins.load("describer", "dlib")
-    if shards:
-        done += ready_shards(shards, ready, *(open_it() for open_it in eyes), progress=progress, note=note)
-    if people:
-        out = ready / f"people{MADE}"
-        if not out.exists():
-            shown = [sorted(p for p in folder.glob("*") if p.suffix.lower() in PICTURE_SUFFIXES) for folder in people]
-            finders = (open_it() for open_it in (plugins.load("detector", "duo"), *eyes))
-            ready_people(shown, out, *finders, note=note)
-        done.append(out)
-    return done
-
-
-def _listed(path: Path) -> list[Path]:
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix in (SHARD, MADE))
-    else:
-        found = [path] if path.is_file() and path.suffix in (SHARD, MADE) else []
-    if not found:
-        wanted = f"wanted shards ({SHARD}), swaps made ready ({MADE}) or a folder of them, {path} is or holds none"
-        raise InputError(f"{wanted}; one person's faceset is trained with --from faceshifter")
-    return found
 
 
 def recipe_of(config: FaceshifterConfig) -> tuple[OneShotRecipe, Rival | None]:

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from bianlian.errors import WeightsError
 from bianlian.files import replacing
-from bianlian.train.batches import AHEAD
 from bianlian.train.cpu import best_precision, flushed, keep_memory
 from bianlian.train.pairs import WEIGHT_STEPS
 
 AVERAGE = 0.998
+AHEAD = 6
+"""Batches that are made while others are learned from."""
 SAVE_EVERY, SAVE_SECONDS = 300, 300.0
 """Iterations, and seconds, after which the state is written."""
 SHOW_EVERY, SHOW_SECONDS = 50, 60.0
@@ -260,7 +261,7 @@ def _batches(recipe: Recipe[Data], data: Data, config: PretrainConfig, start: in
         return recipe.batch(data, config.batch, np.random.default_rng([config.seed, iteration]))
 
     with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
-        waiting: list[Future[Arrays]] = [pool.submit(make, start + k) for k in range(2 * AHEAD)]
+        waiting: list[Future[Arrays]] = [pool.submit(make, start + k) for k in range(AHEAD)]
         iteration = start + len(waiting)
         while True:
             ready = waiting.pop(0).result()
