@@ -1,6 +1,7 @@
 """Render true swaps of many virtual people: targets, sources, and the sources' inner faces on the targets' heads.
 
-usage: python bench/tools/render_swaps.py PEOPLE.npz OUT [--ict ICT] [--shards 20] [--first 0] [--people 100] [--leave-out 030,064]
+usage: python bench/tools/render_swaps.py PEOPLE.npz OUT [--ict ICT] [--shards 20] [--first 0] [--cores 1] [--people 100]
+       [--leave-out 030,064]
 
 PEOPLE is what `bianlian actors fit` writes; --ict or BIANLIAN_ICT is the head model. Where `bianlian actors crops --pairs` draws
 the source's whole head as the answer, these draw the swap itself: same head, hair, ears and neck, another inner face in the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -89,13 +91,27 @@ class People:
 def main() -> None:
     """Render shards; those that are there already are kept."""
     given = arguments()
+    numbers = range(given.first, given.first + given.shards)
+    parts = [numbers[k :: given.cores] for k in range(min(given.cores, len(numbers)))]
+    processes = [get_context("spawn").Process(target=render, args=(given, part)) for part in parts[1:]]
+    for process in processes:
+        process.start()
+    render(given, parts[0])
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("not all shards were rendered; the same command goes on")
+
+
+def render(given: argparse.Namespace, numbers: Sequence[int]) -> None:
+    """Render some shards on one core."""
     cv2.setNumThreads(1)
     renderer = Renderer(Head(open_model(given.ict)))
     bank = Bank(given.people_file, renderer.head)
     apart, only = (set(filter(None, words.split(","))) for words in (given.leave_out, given.only))
     people = People(bank, [n for n in bank.names if n not in apart and (not only or n in only)])
     maker = CropMaker(renderer, CropSettings(size=SIDE, align="umeyama68", coverage=COVERAGE, jitter=JITTER))
-    for k in range(given.first, given.first + given.shards):
+    for k in numbers:
         path, rng = given.out / f"swaps_{k:04d}.npz", np.random.default_rng([7, k])
         if not path.exists():
             drawn = [bank.person(n) for n in sorted(only)]
@@ -152,6 +168,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ict")
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=1, help="processes that render at a time")
     parser.add_argument("--per-shard", type=int, default=250)
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--leave-out", default="")
