@@ -109,7 +109,7 @@ _CARDS = (
     _own(
         "oneshot-128",
         "data/base/oneshot-128.safetensors",
-        "8f50463c6563cce40c2185083289741346c1a46209d00e7bb9972fcd588e4ae3",
+        "ffca0279ce2f8282d16ea075169a7d72317d6cab8d4d015b2044689fe3a77cd9",
         12_882_160,
         "(N, 3, 128, 128) RGB three times: target, draft, photo laid over the target; (N, 256): who goes in",
     ),
