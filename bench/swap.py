@@ -100,7 +100,7 @@ def alone(clip: Path, swapper: CompiledSwapper, settings: SwapSettings, folder: 
     names = (settings.detector, settings.landmarker, settings.describer)
     finders = [plugins.load(kind, name)() for kind, name in zip(("detector", "landmarker", "describer"), names, strict=True)]
     search = Search.of(info, *finders, gap=settings.gap, clock=clock)
-    decoded = watch.all("decode", (frame for frame in frames(clip)))
+    decoded = watch.all("decode", (frame for frame in frames(clip, rough=True)))
     batches = [decoded[k : k + BATCH] for k in range(0, len(decoded), BATCH)]
     found = watch.all("detect", (search.detect(batch) for batch in batches))
     watch.all("landmark, link", (search.link(some) for some in found))
