@@ -18,16 +18,17 @@ from safetensors.torch import load_file, save_file
 
 from bianlian import align, plugins
 from bianlian.cli import main
-from bianlian.errors import InputError
+from bianlian.errors import InputError, WeightsError
 from bianlian.geometry import apply
 from bianlian.landmark.schemes import INNER, convert
 from bianlian.model.faceshifter.aei import AeiNet
+from bianlian.model.faceshifter.config import CONFIGS
 from bianlian.swap.oneshot import open_artist
-from bianlian.train.faceshifter import FaceshifterConfig, open_recipe
+from bianlian.train.faceshifter import FaceshifterConfig, open_recipe, recipe_of
 from bianlian.train.pairs import PAIR_COVERAGE, PAIR_SIZE
 from bianlian.train.pretrain import PretrainConfig, pretrain
 from bianlian.train.pretrain_oneshot import OneShotRecipe, example, hidden, moved, moved_loss
-from bianlian.train.ready import ready_people, ready_shards
+from bianlian.train.ready import made_ready, ready_people, ready_shards
 from bianlian.train.swaps import Swaps
 from bianlian.types import Frame, Image, Landmarks
 from bianlian.weights import CARDS, locate
@@ -222,8 +223,7 @@ def test_train_keeps_its_recipe_and_goes_on(tmp_path: Path, rendered: Path) -> N
     run = tmp_path / "run"
     words = ["train", str(rendered), "--model", "faceshifter", "--batch", "2", "-o", str(run)]
     assert main([*words, "--iterations", "1"]) == 0
-    recipe = open_recipe(run)
-    assert recipe == FaceshifterConfig((rendered,), batch=2)
+    assert open_recipe(run) == FaceshifterConfig((rendered,), batch=2)
     assert main([*words, "--iterations", "3"]) == 2  # the folder is taken
     assert main(["train", "--resume", "-o", str(run), "--iterations", "3"]) == 0
     assert int(load_file(run / "faceshifter.safetensors.state")["iteration"]) == 3
@@ -231,17 +231,36 @@ def test_train_keeps_its_recipe_and_goes_on(tmp_path: Path, rendered: Path) -> N
 
 
 @pytest.mark.weights
-def test_train_takes_what_is_ready_people_and_weights(tmp_path: Path, rendered: Path, demo_frames: list[Frame]) -> None:
+def test_train_takes_what_is_ready_people_and_weights(
+    tmp_path: Path, rendered: Path, demo_frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = ready_shards(
         [rendered], tmp_path / "made", *(plugins.load(*x)() for x in (("landmarker", "facemesh"), ("describer", "dlib")))
     )
     (tmp_path / "ana").mkdir()
     for k, frame in enumerate(demo_frames[:2]):
         cv2.imwrite(str(tmp_path / f"ana/{k}.png"), frame.image[..., ::-1])
+    monkeypatch.chdir(tmp_path)
     run, start = tmp_path / "run", locate(CARDS["oneshot-128"])
-    more = [f"people=['{tmp_path / 'ana'}']", f"held={tmp_path / 'made'}", "batch=1"]
+    more = ["people=['ana']", "held=made", "batch=1"]
     words = ["--from", str(start), "--lr", "1e-9", "--iterations", "1", "--set", *more, "-o", str(run)]
     assert main(["train", str(made[0]), "--model", "faceshifter", *words]) == 0
     assert len(Swaps([run / "ready/people.safetensors"])) == 2  # each with the other
+    assert open_recipe(run).held == tmp_path / "made"
     ours, theirs = load_file(run / "faceshifter.safetensors"), load_file(start)
     assert max(float((ours[name].float() - theirs[name].float()).abs().max()) for name in theirs) < 1e-4
+
+
+def test_shards_of_one_name_and_weights_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "swaps.npz").touch()
+    with pytest.raises(InputError, match=r"swaps\.npz was given twice"):
+        made_ready([tmp_path / "a", tmp_path / "b"], (), tmp_path / "ready")
+    config = FaceshifterConfig((tmp_path,), network=TINY, recogniser=False)
+    for wrong in (
+        replace(config, start=tmp_path / "a/swaps.npz"),
+        replace(config, network=CONFIGS["compact"], base=tmp_path / "no"),
+    ):
+        with pytest.raises(WeightsError, match="does not fit"):
+            recipe_of(wrong)

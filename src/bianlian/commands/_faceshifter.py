@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bianlian.commands._show import shown
+from bianlian.commands._watch import stopping, watching
 from bianlian.config import assigned, from_mapping, to_mapping
 from bianlian.errors import ConfigError, Interrupted
 from bianlian.model.faceshifter.config import CONFIGS
@@ -31,8 +31,6 @@ _TAKEN = frozenset(
 
 def train_from_photos(asked: Train, planned: int | None) -> None:
     """Begin or go on with a run, train, tell. planned: iterations in all. Raises ConfigError, Interrupted after Ctrl-C (saved)."""
-    from bianlian.commands.train import stopping, watching  # which imports this module
-
     _check(asked)
     minutes, limits = inf if asked.minutes is None else asked.minutes, Limits(planned, asked.minutes)
     if not asked.resume:
@@ -64,16 +62,16 @@ def _check(asked: Train) -> None:
 
 
 def _recipe(asked: Train) -> FaceshifterConfig:
+    shape = to_mapping(CONFIGS[SHAPES[asked.width]])
     chosen = {
-        "swaps": [str(path.absolute()) for path in asked.facesets],
-        "network": to_mapping(CONFIGS[SHAPES[asked.width]]),
-        "start": None if asked.start in (BASE, SCRATCH) else str(Path(asked.start).absolute()),
+        "swaps": [str(path) for path in asked.facesets],
+        "start": None if asked.start in (BASE, SCRATCH) else asked.start,
         "batch": asked.batch,
         "lr": asked.lr,
         "seed": asked.seed,
     }
     more = assigned(asked.set)
-    if isinstance(more.get("network"), dict):
-        more["network"] = {**to_mapping(CONFIGS[SHAPES[asked.width]]), **more["network"]}
     values = {name: value for name, value in chosen.items() if value is not None} | more
-    return from_mapping(FaceshifterConfig, values, "settings of faceshifter")
+    if isinstance(own := more.get("network", {}), dict):
+        values["network"] = shape | own
+    return from_mapping(FaceshifterConfig, values, "settings of faceshifter").anywhere()

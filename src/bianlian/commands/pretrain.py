@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 
 from bianlian import plugins
 from bianlian.commands._show import shown
-from bianlian.commands.train import stopping, watching
+from bianlian.commands._watch import stopping, watching
 from bianlian.errors import InputError, Interrupted, WeightsError
 from bianlian.model.autoencoder import DeepfakeConfig
 from bianlian.train.loop import Limits

@@ -8,8 +8,9 @@ RUN/faceshifter.safetensors.state   weights, averages and moments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -25,7 +26,7 @@ from bianlian.model.faceshifter.critics import Critics
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.train.pretrain import PretrainConfig, Rival, Watch, pretrain
 from bianlian.train.pretrain_oneshot import CriticRival, OneShotRecipe
-from bianlian.train.swaps import MADE, Swaps, listed
+from bianlian.train.swaps import Swaps, listed
 from bianlian.weights import CARDS, locate
 
 RECIPE, WEIGHTS, READY = "recipe.toml", "faceshifter.safetensors", "ready"
@@ -60,12 +61,18 @@ class FaceshifterConfig:
         if self.batch < 1 or self.lr <= 0 or self.seed < 0:
             raise ConfigError(f"batch, lr and seed must be 1, above 0 and 0 at least, got {self.batch}, {self.lr} and {self.seed}")
 
+    def anywhere(self) -> FaceshifterConfig:
+        """Make all paths absolute, so that the run goes on from any folder."""
+        swaps, people = (tuple(path.absolute() for path in paths) for paths in (self.swaps, self.people))
+        held, base, start = (path and path.absolute() for path in (self.held, self.base, self.start))
+        return replace(self, swaps=swaps, people=people, held=held, base=base, start=start)
+
 
 def begin_recipe(folder: Path, config: FaceshifterConfig) -> None:
     """Make the folder of a new run. Raises ConfigError and InputError without anything to train on, RunError when it is taken."""
     if not config.swaps:
         raise ConfigError("give rendered swaps to train on: shards of bench/tools/render_swaps.py, or a folder of them")
-    for path in config.swaps:
+    for path in (*config.swaps, *filter(None, [config.held])):
         listed(path)
     if (folder / RECIPE).exists():
         raise RunError(f"{folder} already holds a run; go on with --resume, or choose another -o")
@@ -108,7 +115,7 @@ def train_faceshifter(
     Goes on from the folder's state. Raises InputError without swaps, WeightsError for weights of another shape.
     """
     data, (recipe, rival) = Swaps(ready), recipe_of(config)
-    held = None if config.held is None else recipe.judge(Swaps(sorted(config.held.glob(f"*{MADE}"))))
+    held = None if config.held is None else recipe.judge(Swaps(listed(config.held)))
     settings = PretrainConfig(config.batch, config.lr, minutes, config.seed, not falls, iterations)
     return pretrain(recipe, data, folder / WEIGHTS, settings, stop=stop, watch=watch, judge=held, rival=rival)
 
@@ -117,12 +124,21 @@ def recipe_of(config: FaceshifterConfig) -> tuple[OneShotRecipe, Rival | None]:
     """Make the network and what trains beside it. Raises WeightsError."""
     shape, base = config.network, None
     if shape.draft:
-        base = filled_base(DeepfakeConfig(size=shape.size), load_file(config.base or locate(CARDS["base-light-128"])))
+        path = config.base or locate(CARDS["base-light-128"])
+        with _fitting(path):
+            base = filled_base(DeepfakeConfig(size=shape.size), load_file(path))
     critics = Critics() if config.critics else None
     recipe = OneShotRecipe(shape, config.seed, Recogniser() if config.recogniser else None, base, critics)
     if config.start is not None:
-        try:
+        with _fitting(config.start):
             recipe.network.load_state_dict({name: value.float() for name, value in load_file(config.start).items()})
-        except (SafetensorError, RuntimeError, OSError) as error:
-            raise WeightsError(f"{config.start} does not fit this network: {str(error).splitlines()[0]}") from error
     return recipe, None if critics is None else CriticRival(critics, config.lr)
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """Raise WeightsError when a file cannot be loaded."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise WeightsError(f"{path} does not fit this network: {str(error).splitlines()[0]}") from error

@@ -8,6 +8,7 @@ holds says ``train.swaps``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,10 +66,13 @@ def made_ready(
     """Make shards and people ready -> the files to train on. swaps, people: as of ``train.faceshifter.FaceshifterConfig``; ready:
     folder for what is made.
 
-    Raises InputError for a path that is not there, or that holds neither.
+    Raises InputError for a path that is not there, or that holds neither, and for two shards of one name.
     """
     files = [file for path in swaps for file in listed(path)]
     shards = [file for file in files if file.suffix == SHARD]
+    twice = [name for name, count in Counter(file.stem for file in shards).items() if count > 1]
+    if twice:
+        raise InputError(f"shards must have names of their own, {twice[0]}{SHARD} was given twice; rename one")
     done = [file for file in files if file.suffix == MADE]
     eyes = plugins.load("landmarker", "facemesh"), plugins.load("describer", "dlib")
     if shards:
