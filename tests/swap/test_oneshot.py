@@ -22,7 +22,7 @@ from bianlian.geometry import apply
 from bianlian.landmark.schemes import convert
 from bianlian.model import SwapsAt
 from bianlian.model.faceshifter.aei import AeiNet, done, init_aei
-from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE
+from bianlian.model.faceshifter.config import DESCRIPTION, LOOK_SIDE, AeiConfig
 from bianlian.model.faceshifter.recogniser import Recogniser
 from bianlian.provenance.consent import NO_CONSENT, add_consent
 from bianlian.runtime import compile_module
@@ -33,6 +33,7 @@ from bianlian.swap.report import report_path
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.study import SIDE, WIDER, crops_of, study
 from bianlian.swap.swapper import open_swapper
+from bianlian.train.faceshifter import WEIGHTS, FaceshifterConfig, begin_recipe
 from bianlian.train.lay import View, laid
 from bianlian.train.pairs import PAIR_COVERAGE
 from bianlian.types import Frame, Image
@@ -44,9 +45,13 @@ DEMO = Path(bianlian.__file__).parent / "data/demo"
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights as they are before training."""
-    network, path = AeiNet(CONFIG), tmp_path_factory.mktemp("weights") / "made.safetensors"
+    network = AeiNet(CONFIG)
     init_aei(network, torch.Generator().manual_seed(0))
-    save_file({k: v.half().contiguous() for k, v in network.state_dict().items()}, path)
+    return save(network, tmp_path_factory.mktemp("weights") / "made.safetensors")
+
+
+def save(network: AeiNet, path: Path) -> Path:
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
     return path
 
 
@@ -114,6 +119,23 @@ def test_the_compiled_network_agrees_with_the_eager_one(artist: Artist) -> None:
     assert apart.max() <= 1 if artist.network is None else apart.mean() < 2 * off + rounding
     assert masks.min() == 1
     np.testing.assert_array_equal(swapper.swap(pictures[:1])[0], faces[:1])  # a batch of any length
+
+
+def test_a_run_whose_network_draws_by_itself_swaps(tmp_path: Path) -> None:
+    shape = AeiConfig(size=32, down=(8, 8), up=(16, 16, 16, 3), maps=3)
+    network, run = AeiNet(shape), tmp_path / "run"
+    init_aei(network, torch.Generator().manual_seed(0))
+    begin_recipe(run, FaceshifterConfig((save(network, tmp_path / "swaps.safetensors"),), network=shape))
+    save(network, run / WEIGHTS)
+    artist, person = open_artist(run), sitter(2)
+    swapper = tell_artist(artist, person, threads=1)
+    small = np.stack([cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in crops(3)])
+    target = torch.from_numpy(small.transpose(0, 3, 1, 2)).float() / 255
+    assert artist.network is not None
+    with torch.no_grad():
+        wanted = artist.network(target, artist.tell(person).expand(3, -1)).permute(0, 2, 3, 1).numpy()
+    assert swapper.size == 32
+    assert np.abs(swapper.swap(small)[0] - 255 * wanted).mean() < 2
 
 
 def test_a_photo_given_twice_changes_nothing_and_another_one_does(artist: Artist) -> None:

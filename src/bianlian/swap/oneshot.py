@@ -34,7 +34,7 @@ from bianlian.swap.refine import load_refiner
 from bianlian.swap.settings import SwapSettings
 from bianlian.swap.study import EDGE, STEPS, Lessons, crops_of, study
 from bianlian.swap.swapper import CompiledSwapper, open_swapper, trained_path
-from bianlian.train.faceshifter import WEIGHTS, has_recipe
+from bianlian.train.faceshifter import WEIGHTS, has_recipe, open_recipe
 from bianlian.train.lay import View, laid
 from bianlian.train.pretrain import as_picture
 from bianlian.train.run import RunConfig, open_run, person_index
@@ -86,7 +86,10 @@ def photo_roles(
 
 @dataclass(frozen=True, eq=False)
 class Artist:
-    """The networks from one photo: base draws anybody in any pose, and network, if there is one, finishes that over the target."""
+    """The networks from one photo: base draws anybody in any pose, and network, if there is one, finishes that over the target.
+
+    A network of the published shapes takes no draft and draws by itself.
+    """
 
     base: Base
     network: AeiNet | None = None
@@ -94,7 +97,7 @@ class Artist:
     @property
     def size(self) -> int:
         """Side of the crops in pixels."""
-        return CONFIG.size
+        return CONFIG.size if self.network is None else self.network.config.size
 
     def tell(self, sitter: Sitter) -> Tensor:
         """Say who a person is, for the second network -> (1, ``told`` of its settings)."""
@@ -107,11 +110,14 @@ class Artist:
 
 def open_artist(weights: Path | None = None) -> Artist:
     """Load the base that ships, and the second network: of ``weights``, a file or a run of ``train.faceshifter``, or the one that
-    ships. Raises WeightsError."""
+    ships. Raises WeightsError, and RunError for a run of another version."""
     base = filled_base(STUDIED, load_file(locate(CARDS[BASE])))
-    network, weights = AeiNet(CONFIG), weights or locate(CARDS[FINISH])
+    shape, weights = CONFIG, weights or locate(CARDS[FINISH])
     if has_recipe(weights):
-        weights = weights / WEIGHTS
+        shape, weights = open_recipe(weights).network, weights / WEIGHTS
+    if shape.draft and shape.size != CONFIG.size:
+        raise WeightsError(f"{weights} wants drafts of {shape.size} px, the base draws {CONFIG.size}; train one of that size")
+    network = AeiNet(shape)
     try:
         network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -130,8 +136,13 @@ def tell_artist(
 ) -> CompiledSwapper:
     """Tell the networks who goes in, and compile what is left: target -> swapped. threads: all cores when None.
 
-    A person who was studied wants to meet the faces that are replaced, unless the likeness is to be left as it is.
+    A person who was studied wants to meet the faces that are replaced, unless the likeness is to be left as it is. Where the
+    network draws by itself, nobody is studied or fitted.
     """
+    if artist.network is not None and not artist.network.config.draft:
+        shape, alone = (1, 3, artist.size, artist.size), Alone(artist.network, artist.tell(sitter)).eval()
+        network = compile_module(alone, shape, threads=threads or os.cpu_count() or 1, precision="bf16", dynamic_batch=True)
+        return CompiledSwapper(network, artist.size, sitter.name)
     told = Told.of(artist, sitter, steps=steps, progress=progress)
     return _swapper(artist, sitter, told, likeness if steps else LEAST, threads)
 
@@ -267,6 +278,22 @@ def views_of(sitter: Sitter, width: int = LAID) -> list[View]:
     """Give the photos as they are laid over faces, both ways round. width: of their pictures, at most."""
     shown = [view.at(width) for view in sitter.views]
     return [*shown, *(view.mirrored() for view in shown)]
+
+
+class Alone(nn.Module):
+    """A network that draws by itself, for one person: target (B, 3, S, S) in [0, 1] -> (B, 3, S, S). told: as of ``Told``."""
+
+    told: Tensor
+
+    def __init__(self, network: AeiNet, told: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("told", told)
+
+    def forward(self, target: Tensor) -> Tensor:
+        """Swap."""
+        drawn: Tensor = self.network(target, self.told.expand(len(target), -1))
+        return drawn
 
 
 class Told(nn.Module):
