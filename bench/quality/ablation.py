@@ -133,13 +133,12 @@ class AblationRecipe:
 
     def _attribute(self, drawn: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
         """Compare the attributes of what is drawn with the target's."""
-        target, beside = as_picture(batch[0]), list[Tensor]()
+        target, draft = as_picture(batch[0]), None
         if self._base is not None:
             with torch.no_grad():
-                beside = [self._base(target, as_picture(batch[1])).float()]
-        if self.network.config.photo:
-            beside.append(as_picture(batch[5]))
-        mine, wanted = (self.network.attributes(torch.cat([x, *beside], 1)) for x in (drawn, target))
+                draft = self._base(target, as_picture(batch[1])).float()
+        photo = as_picture(batch[5]) if self.network.config.photo else None
+        mine, wanted = (self.network.attributes_of(x, draft, photo) for x in (drawn, target))
         return attribute_loss(mine, [value.detach() for value in wanted])
 
 

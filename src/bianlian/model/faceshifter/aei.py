@@ -95,6 +95,11 @@ class AeiNet(nn.Module):
         numbers = descriptions * LOUDER
         return numbers if self.look is None else torch.cat([numbers, self.look(pictures)], 1)
 
+    def attributes_of(self, target: Tensor, draft: Tensor | None = None, photo: Tensor | None = None) -> list[Tensor]:
+        """Give the attribute maps of a target, coarsest first. Arguments as of ``forward``."""
+        maps: list[Tensor] = self.attributes(torch.cat([target, *_grounds(target, draft, photo)], 1))
+        return maps
+
     def forward(
         self, target: Tensor, told: Tensor, draft: Tensor | None = None, photo: Tensor | None = None, strength: float = 0.0
     ) -> Tensor:
