@@ -2,7 +2,7 @@
 
 usage: python bench/quality/oneshot.py WEIGHTS READY... [--count 96] [--montage FILE.png]
 
-READY are files of ``train.swaps.ready_shards``. Faces are cut as a swap cuts them, nothing is changed at random, and nothing comes
+READY are files of ``train.ready.ready_shards``. Faces are cut as a swap cuts them, nothing is changed at random, and nothing comes
 after the network. Printed, for what is drawn, for the target as it is (no swap at all), for the base's draft and for the truth: L1
 and structural distance to the truth under the training's weights; cosine of the recogniser's descriptions to the source, and how
 much nearer that is than the target's; share of faces nearest to the source, of source, target and 20 other sources that are
